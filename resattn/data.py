@@ -7,7 +7,6 @@ No data set ever stands in for another: what cannot be read is an error.
 """
 
 import os
-import pickle
 import warnings
 import zipfile
 import zlib
@@ -252,13 +251,19 @@ def _read_npz(path: Path, split: str) -> tuple[Tensor, Tensor]:
     """Images [N, 3, 32, 32] and labels [N] of a file with Keras' keys; other keys in it are left alone."""
     keys = (f"x_{split}", f"y_{split}")
     try:
+        with open(path, "rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise DataError(f"{path} is no npz file, or only a part of one; replace it or delete it.")
         with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in keys if key not in file]
-            if missing:
-                raise DataError(f"{path} has no {' and no '.join(missing)}; the file must hold {' and '.join(keys)}.")
-            x, y = file[keys[0]], file[keys[1]]
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is damaged or no npz file ({error}); replace it or delete it.") from None
+            found = {key: file[key] for key in keys if key in file.files}
+    except DataError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); replace it or delete it.") from None
+    if len(found) < 2:
+        missing = " and no ".join(key for key in keys if key not in found)
+        raise DataError(f"{path} has no {missing}; the file must hold x_train, y_train, x_test and y_test.")
+    x, y = found.values()
     if x.dtype != np.uint8 or x.ndim != 4 or x.shape[1:] != (32, 32, 3) or len(x) == 0:
         raise DataError(f"{path}: {keys[0]} must be uint8 [N, 32, 32, 3], N ≥ 1, not {x.dtype} {list(x.shape)}.")
     if not np.issubdtype(y.dtype, np.integer) or y.shape not in ((len(x),), (len(x), 1)):

@@ -143,7 +143,9 @@ def _from_mirror(url: str, archive: Archive, part: Path, limits: Patience, progr
         before = _size(part)
         try:
             _receive(url, archive, part, limits, progress)
-        except (OSError, HTTPException):
+        except (OSError, HTTPException) as error:
+            if isinstance(error, TimeoutError) and limits.floor > 0:  # it went silent: no faster than too slow
+                raise _SlowMirrorError from error
             if _size(part) <= before or attempt == RETRIES:
                 raise
             continue
@@ -175,10 +177,9 @@ def _receive(url: str, archive: Archive, part: Path, limits: Patience, progress:
             ) as bar,
         ):
             since, recent, got = time.monotonic(), 0, start
-            while chunk := response.read1(1 << 16):  # read1 returns what is there, so a trickle is seen as one
+            # read1 returns what is there, so a trickle is seen as one
+            while got < archive.size and (chunk := response.read1(min(1 << 16, archive.size - got))):
                 got += len(chunk)
-                if got > archive.size:
-                    raise ConnectionError(f"sends more than {archive.size} bytes")
                 file.write(chunk)
                 bar.update(len(chunk))
                 recent += len(chunk)
