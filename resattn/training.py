@@ -1,0 +1,328 @@
+"""The training loop: fit a network, evaluate it, resume it (chapter 8)."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from . import checkpoints, distributed, zoo
+from .augment import mixup
+from .batches import Batches, generator_for
+from .data import ImageSet
+from .networks import ResidualAttentionNetwork
+from .recipes import RECIPES, Recipe
+
+MIXUP_STREAM = 1_000_000  # keeps mixup's random numbers apart from those of the batches
+LOSS_CHECK_EVERY = 25  # steps between looks at the loss; each look makes a GPU wait
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message is one sentence for a person."""
+
+
+class Loader(Protocol):
+    """What yields normalised batches: :class:`resattn.batches.Batches` or :class:`resattn.batches.FolderBatches`."""
+
+    name: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __len__(self) -> int: ...
+    def epoch(self, e: int) -> Iterator[tuple[Tensor, Tensor]]: ...
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """The device asked for, else a GPU if there is one, else the CPU."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def pick_precision(precision: str, device: torch.device) -> torch.dtype:
+    """ "float32", "bfloat16", or for "auto" bfloat16 where the processor computes it natively, which is where it is
+    fast.
+
+    Raises ValueError for another word.
+    """
+    if precision == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:  # the two x86 instruction sets that multiply bfloat16; older PyTorch cannot tell, so it gets float32
+            names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+            probes = [getattr(torch.cpu, name, None) for name in names]
+            native = device.type == "cpu" and any(probe is not None and probe() for probe in probes)
+        precision = "bfloat16" if native else "float32"
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision must be auto, float32 or bfloat16; got {precision!r}")
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; vectors (biases, batch normalisation) go undecayed where the recipe says so."""
+    decayed = [p for p in model.parameters() if p.ndim > 1 or recipe.decay_norm]
+    others = [p for p in model.parameters() if not (p.ndim > 1 or recipe.decay_norm)]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(
+        [group for group in groups if group["params"]],
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        fused=device.type == "cuda",
+    )
+
+
+def fit(
+    model: ResidualAttentionNetwork,
+    train: ImageSet | Loader,
+    test: ImageSet | Loader,
+    recipe: Recipe | str = "quick",
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    precision: str = "auto",
+    compile: bool = False,
+    resume: bool = True,
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """Train ``model`` in place and return its history, one dict an epoch. Chapter 8 builds this loop up from ten lines.
+
+    With ``out`` every epoch ends in a checkpoint there, and the same call resumes after an interruption, on a CPU to
+    the very same bits. ``seed`` fixes the order and the augmentation of the images; initialise the model under your own
+    seed. Test figures are measured with the training set's channel statistics. No epoch is ever chosen by them.
+
+    A history entry has epoch, step, lr, train_loss, train_accuracy, seconds (of training) and images_per_second; an
+    evaluated epoch also test_loss and test_accuracy. Accuracies are fractions. With mixup, train_accuracy is what the
+    network makes of the blended images, against each image's own label.
+
+    Raises ValueError for arguments that do not fit together, TrainingError if the loss is no longer finite, and
+    CheckpointError if ``out`` cannot be written or holds another run.
+    """
+    recipe = find_recipe(recipe)
+    target = pick_device(device)
+    dtype = pick_precision(precision, target)
+    train_batches = _train_loader(train, recipe, target, seed)
+    test_batches = _test_loader(test, target, train_batches.mean, train_batches.std)
+    for batches in (train_batches, test_batches):
+        if len(batches.classes) > model.config.num_classes:
+            raise ValueError(
+                f"{batches.name} has {len(batches.classes)} classes and the network {model.config.num_classes} outputs"
+            )
+
+    model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(model, recipe, target)
+    total = recipe.total_steps(len(train_batches))
+    run = {  # what two calls must share for one to continue the other
+        "config": asdict(model.config),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "data": {"train": train_batches.name, "test": test_batches.name, "classes": list(train_batches.classes)},
+        "mean": list(train_batches.mean),
+        "std": list(train_batches.std),
+        "steps_per_epoch": len(train_batches),
+        "world": distributed.world(),
+        "precision": str(dtype).removeprefix("torch."),
+    }
+    history: list[dict[str, Any]] = []
+    path = None if out is None else Path(out) / "checkpoint.pt"
+    if path is not None and resume and path.exists():
+        history = _restore(path, run, model, optimizer)
+    forward: nn.Module = model
+    if distributed.world() > 1:
+        forward = DistributedDataParallel(model, device_ids=[target.index] if target.index is not None else None)
+    if compile:
+        forward = torch.compile(forward)  # type: ignore[assignment]
+    loop = _Loop(forward, optimizer, train_batches, recipe, total, dtype, seed, progress)
+
+    step = history[-1]["step"] if history else 0
+    while step < total:
+        entry = loop.epoch(len(history), step)
+        step = entry["step"]
+        if step == total or entry["epoch"] % recipe.evaluate_every == 0:
+            scores = evaluate(model, test_batches, device=target, precision=run["precision"])
+            entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
+        history.append(entry)
+        if path is not None and distributed.rank() == 0:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "run": run}
+            checkpoints.save(path, state)
+            if step == total:
+                zoo.save(path.with_name("model"), model, zoo.make_record(run, history, target))
+    return history
+
+
+@dataclass
+class _Loop:
+    """What stays the same from epoch to epoch, and one epoch of it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: Loader
+    recipe: Recipe
+    total: int  # steps of the whole run
+    dtype: torch.dtype
+    seed: int
+    progress: bool
+
+    def epoch(self, epoch: int, first_step: int) -> dict[str, Any]:
+        """One pass, or what the run has left of one. Sums stay on the device: a GPU need not wait at every step."""
+        device = next(self.model.parameters()).device
+        generator = generator_for(device, self.seed, epoch, MIXUP_STREAM + distributed.rank())
+        length = min(len(self.batches), self.total - first_step)
+        losses = torch.zeros(length, device=device)
+        correct = torch.zeros((), device=device)
+        images = 0
+        lr = 0.0
+        self.model.train()
+        start = time.perf_counter()
+        hidden = not self.progress or distributed.rank() > 0
+        with tqdm(total=length, desc=f"epoch {epoch + 1}", disable=hidden, leave=False) as bar:
+            for i, (x, y) in enumerate(islice(self.batches.epoch(epoch), length)):  # x [B, 3, H, W], y [B]
+                lr = self.recipe.lr_at(first_step + i, self.total)
+                losses[i], logits = self.step(x, y, lr, generator)  # logits [B, num_classes]
+                correct += (logits.argmax(dim=1) == y).sum()
+                images += len(y)
+                bar.update()
+                if (i + 1) % LOSS_CHECK_EVERY == 0 or i + 1 == length:
+                    _check_finite(losses[: i + 1], epoch, first_step)
+                    bar.set_postfix(loss=f"{losses[max(0, i + 1 - LOSS_CHECK_EVERY) : i + 1].mean().item():.3f}")
+        seconds = time.perf_counter() - start
+        sums = torch.stack([losses.sum(), correct, torch.tensor(float(images), device=device)]).double()
+        loss_sum, hits, seen = distributed.sum_over_processes(sums).tolist()
+        return {
+            "epoch": epoch + 1,
+            "step": first_step + length,
+            "lr": lr,
+            "train_loss": loss_sum / (length * distributed.world()),
+            "train_accuracy": hits / seen,
+            "seconds": seconds,
+            "images_per_second": seen / seconds,
+        }
+
+    def step(self, x: Tensor, y: Tensor, lr: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One step of SGD on images x [B, 3, H, W] with labels y [B] -> the loss [] and the logits [B, num_classes]."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        targets = y
+        if self.recipe.mixup > 0:
+            x, targets = mixup(x, y, self.recipe.mixup, len(self.batches.classes), generator)  # targets [B, K]
+        with torch.autocast(x.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            logits = self.model(x)  # [B, num_classes]
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+
+def _check_finite(losses: Tensor, epoch: int, first_step: int) -> None:
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        i = int(bad[0])
+        raise TrainingError(
+            f"the loss became {losses[i].item()} in epoch {epoch + 1} at step {first_step + i + 1}; "
+            f"the last checkpoint is from before; try a lower learning rate or float32"
+        )
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    test: ImageSet | Loader,
+    *,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    batch_size: int = 256,
+    device: str | torch.device | None = None,
+    precision: str = "auto",
+) -> dict[str, float]:
+    """Loss, accuracy and error (fractions) over a whole test set, in evaluation mode; the model's mode is put back.
+
+    An ImageSet is normalised by ``mean`` and ``std``, which should be the training set's; a Loader knows its own. With
+    a hundred classes or more, top5_error too.
+    """
+    target = pick_device(device)
+    dtype = pick_precision(precision, target)
+    test = _test_loader(test, target, mean, std, batch_size)
+    was_training = model.training
+    model.to(target)
+    model.eval()
+    sums = torch.zeros(4, dtype=torch.float64, device=target)  # loss, hits, hits in the top five, images
+    try:
+        for x, y in test.epoch(0):  # x [B, 3, H, W], y [B]
+            with torch.autocast(target.type, dtype=dtype, enabled=dtype != torch.float32):
+                logits = model(x)  # [B, num_classes]
+            logits = logits.float()
+            top = logits.topk(min(5, logits.shape[1])).indices == y[:, None]  # [B, 5]
+            loss = F.cross_entropy(logits, y, reduction="sum")
+            sums += torch.stack([loss, top[:, 0].sum(), top.any(dim=1).sum(), torch.tensor(len(y), device=target)])
+    finally:
+        model.train(was_training)
+    loss_sum, hits, top5, images = distributed.sum_over_processes(sums).tolist()
+    scores = {"loss": loss_sum / images, "accuracy": hits / images, "error": 1 - hits / images, "images": images}
+    if len(test.classes) >= 100:
+        scores["top5_error"] = 1 - top5 / images
+    return scores
+
+
+def find_recipe(recipe: Recipe | str) -> Recipe:
+    """A recipe as it is, or by name. Raises ValueError for an unknown name and lists the choices."""
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe]
+
+
+def _train_loader(data: ImageSet | Loader, recipe: Recipe, device: torch.device, seed: int) -> Loader:
+    if not isinstance(data, ImageSet):
+        return data
+    return Batches(
+        data,
+        recipe.batch_size,
+        train=True,
+        device=device,
+        seed=seed,
+        pad=recipe.pad,
+        flip=recipe.flip,
+        cutout=recipe.cutout,
+        rank=distributed.rank(),
+        world=distributed.world(),
+    )
+
+
+def _test_loader(
+    data: ImageSet | Loader,
+    device: torch.device,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    batch_size: int = 256,
+) -> Loader:
+    if not isinstance(data, ImageSet):
+        return data
+    rank, world = distributed.rank(), distributed.world()
+    return Batches(data, batch_size, train=False, device=device, mean=mean, std=std, rank=rank, world=world)
+
+
+def _restore(
+    path: Path, run: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> list[dict[str, Any]]:
+    """Load model and optimizer from a checkpoint of the same run, and return its history."""
+    state = checkpoints.load(path)
+    saved = state.get("run", {})
+    differing = [key for key in run if saved.get(key) != run[key]]
+    if differing:
+        raise checkpoints.CheckpointError(
+            f"{path} belongs to a run with another {', '.join(differing)}; choose another folder, or start afresh there"
+        )
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return list(state["history"])

@@ -1,0 +1,120 @@
+"""Trained weights and their records (chapters 8 and 11).
+
+Weights are a ``.safetensors`` file, which holds tensors and nothing that could run. Beside it, under the same name,
+stands a record, a ``.json`` file that says how they came about: config, data, recipe, seed, hardware, seconds, date,
+commit, the whole training history, and the sha256 of the weights, which is checked at loading.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from . import checkpoints
+from .checkpoints import CheckpointError
+from .networks import NetworkConfig, ResidualAttentionNetwork
+
+WEIGHTS = Path(__file__).parent / "weights"  # what comes with the package
+
+
+def list_pretrained() -> list[str]:
+    """Names that :func:`load_pretrained` takes: the weights that come with the package."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.json"))
+
+
+def load_pretrained(name: str | Path) -> ResidualAttentionNetwork:
+    """A trained network in evaluation mode, with its record, a dict, as ``.record``.
+
+    ``name`` is one of :func:`list_pretrained`, or a folder that ``python -m resattn train --out`` has filled.
+
+    Raises CheckpointError if there are no such weights, or if they are damaged or do not match their record.
+    """
+    if (WEIGHTS / f"{name}.json").exists():
+        return load(WEIGHTS / str(name))
+    if (Path(name) / "model.json").exists():
+        return load(Path(name) / "model")
+    if (Path(name) / "checkpoint.pt").exists():
+        raise CheckpointError(f"the run in {name} is not finished; the same train command resumes it")
+    known = ", ".join(list_pretrained()) or "none"
+    raise CheckpointError(f"there are no weights {str(name)!r}; with the package come: {known}; or name a run's folder")
+
+
+def save(stem: Path, model: ResidualAttentionNetwork, record: dict[str, Any]) -> None:
+    """Write ``stem``.safetensors and ``stem``.json, the record with the weights' sha256; CheckpointError if it
+    fails."""
+    weights = stem.with_suffix(".safetensors")
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    checkpoints.write_aside(weights, lambda partial: save_file(tensors, partial))
+    checkpoints.write_json(stem.with_suffix(".json"), record | {"sha256": _sha256(weights)})
+
+
+def load(stem: Path) -> ResidualAttentionNetwork:
+    """The network of ``stem``.json with the weights of ``stem``.safetensors, in evaluation mode."""
+    weights, path = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
+        config = NetworkConfig(**fields)
+        digest = record["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is missing or no record of trained weights") from error
+    if not weights.exists() or _sha256(weights) != digest:
+        raise CheckpointError(f"{weights} is missing or damaged: its sha256 is not the one in {path.name}")
+    model = ResidualAttentionNetwork(config)
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{weights} does not hold the weights of {config.name}") from error
+    model.record = record
+    return model.eval()
+
+
+def make_record(run: dict[str, Any], history: list[dict[str, Any]], device: torch.device) -> dict[str, Any]:
+    """What there is to know about a finished run, as plain values; ``run`` is what :func:`resattn.training.fit`
+    fixed."""
+    return run | {
+        "test_error": 1 - history[-1]["test_accuracy"],  # of the last epoch, never of the best
+        "seconds": sum(entry["seconds"] for entry in history),
+        "hardware": hardware(device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "torch": torch.__version__,
+        "history": history,
+    }
+
+
+def hardware(device: torch.device) -> str:
+    """The GPU's name, or the processor's with the number of threads that PyTorch uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
+        name = next(lines, name)
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+def commit() -> str | None:
+    """The package's git commit, with "+" if its files have changed since; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=folder, timeout=10).returncode
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changed else "")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
