@@ -1,0 +1,67 @@
+# `make help` lists the targets. Needs only make and Python 3.11 or newer: everything else is installed into .venv.
+
+PYTHON ?=
+PORT   ?= 8000
+
+VENV := .venv
+RUN  := $(VENV)/bin/python
+# The environment is up to date when the stamp of this content, at this place, exists (an editable install knows its folder).
+STAMP := $(VENV)/.ready-$(shell { cat requirements.txt pyproject.toml tools/make_venv.sh; pwd; } | cksum | tr ' ' -)
+
+CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
+CELL_TIMEOUT := 240
+
+# As many threads as this process may use; libraries that count the machine's cores would start too many in a container.
+OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+export OMP_NUM_THREADS
+export MPLBACKEND := agg
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.PHONY: help setup book test lint check-package check-notebooks check-book notebooks serve clean
+
+help:
+	@echo "make book       build the executed book into _build/html (warnings and failing cells stop it)"
+	@echo "make test       lint, type check, test the package, the notebooks and the built book"
+	@echo "make notebooks  run the chapters in place and store their text outputs"
+	@echo "make serve      build the book and show it at http://localhost:$(PORT)  (PORT=…)"
+	@echo "make setup      only set up .venv  (PYTHON=… names the interpreter for a new one)"
+	@echo "make clean      remove what was built (keeps .venv)"
+
+setup: $(STAMP)
+
+$(STAMP):
+	@sh tools/make_venv.sh $(VENV) $@ $(PYTHON)
+
+book: $(STAMP)
+	@$(RUN) -m tools.build_book
+
+# One after the other even under -j: the steps share the processor, and the last reads what the book step wrote.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory check-package
+	@$(MAKE) --no-print-directory check-notebooks
+	@$(MAKE) --no-print-directory check-book
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+check-package: $(STAMP)
+	$(RUN) -m pytest -q --ignore tests/test_book.py
+
+check-notebooks: $(STAMP)
+	$(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout $(CELL_TIMEOUT) \
+	    --nbval-sanitize-with tools/nbval_sanitize.cfg $(CHAPTERS)
+
+check-book: book
+	$(RUN) -m pytest -q tests/test_book.py
+
+notebooks: $(STAMP)
+	$(RUN) -m tools.notebooks $(CHAPTERS)
+
+serve: book
+	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,17 @@
+"""Shared by all tests: where the repository is, and the built book."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import build_book
+
+ROOT = build_book.ROOT
+CHAPTERS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built book; built first if it is not current."""
+    assert build_book.build(), "the book does not build: see the warnings above"
+    return build_book.HTML

@@ -1,0 +1,1 @@
+"""Tools of the repository: building the book, running and checking the notebooks. Not part of the package."""
