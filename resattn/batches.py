@@ -164,8 +164,9 @@ class Batches:
 
     def epoch(self, e: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of epoch e ≥ 0: x of the chosen dtype, channels last [B, 3, H, W], and y int64 [B]."""
+        order = self.shard.epoch(e, self.device)
         generator = generator_for(self.device, self.shard.seed, e, 1 + self.shard.rank)
-        for indices in self.shard.epoch(e, self.device):  # [B]
+        for indices in order:  # [B]
             x = self.images[indices]  # uint8 [B, 3, H, W]
             if self.shard.train and self.flip:
                 x = random_flip(x, generator)  # uint8 [B, 3, H, W]; a quarter of the bytes that floats would move

@@ -70,6 +70,8 @@ class ImageSet:
         """The images at `indices` (int64 or bool tensor, list, range or slice), in that order."""
         if not isinstance(indices, slice):
             indices = torch.as_tensor(indices, device=self.labels.device)
+            if indices.numel() == 0:
+                raise ValueError(f"{self.name}: a subset must have at least one image.")
         return self._each(lambda t: t[indices])
 
     def to(self, device: torch.device | str) -> "ImageSet":
