@@ -14,7 +14,7 @@ from conftest import CHAPTERS, ROOT
 from tools import chapter_rules as rules
 
 CPU_SECONDS = 60 * rules.CPU_MINUTES
-# Elements whose address the browser fetches when the page opens; a plain link is fetched only when the reader follows it.
+# What the browser fetches when the page opens; a plain link waits until the reader follows it.
 FETCHED = {
     "script": "src",
     "img": "src",

@@ -2,9 +2,9 @@
 
     python -m tools.build_book
 
-Warnings are errors, and so is a cell that raises. A build starts from nothing, so that it cannot pass because a page with
-a warning was read by an earlier, failed one; only executed notebooks are kept between builds, and those only while the
-package, the tested environment and the data at hand stay the same.
+Warnings are errors, and so is a cell that raises. A build starts from nothing, so that it cannot pass because an
+earlier, failed one had read the page with the warning; only executed notebooks are kept between builds, and those only
+while the package, the tested environment and the data at hand stay the same.
 """
 
 import hashlib
