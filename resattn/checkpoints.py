@@ -5,6 +5,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def write_aside(path: Path, write: Callable[[Path], None]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
         raise CheckpointError(f"cannot write {path}: {_reason(error)}; what was there before is kept") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # already renamed, or its folder could not even be made
+            partial.unlink()
 
 
 def _reason(error: BaseException) -> str:

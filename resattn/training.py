@@ -133,9 +133,17 @@ def fit(
         "precision": str(dtype).removeprefix("torch."),
     }
     history: list[dict[str, Any]] = []
-    path = None if out is None else Path(out) / "checkpoint.pt"
-    if path is not None and resume and path.exists():
-        history = _restore(path, run, model, optimizer)
+    folder = None if out is None else Path(out)
+
+    def save() -> None:
+        if folder is not None and distributed.rank() == 0:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "run": run}
+            checkpoints.save(folder / "checkpoint.pt", state)
+
+    if folder is not None and resume and (folder / "checkpoint.pt").exists():
+        history = _restore(folder / "checkpoint.pt", run, model, optimizer)
+    else:
+        save()  # so that even an interruption in the first epoch leaves what it started from
     forward: nn.Module = model
     if distributed.world() > 1:
         forward = DistributedDataParallel(model, device_ids=[target.index] if target.index is not None else None)
@@ -151,11 +159,9 @@ def fit(
             scores = evaluate(model, test_batches, device=target, precision=run["precision"])
             entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
         history.append(entry)
-        if path is not None and distributed.rank() == 0:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "run": run}
-            checkpoints.save(path, state)
-            if step == total:
-                zoo.save(path.with_name("model"), model, zoo.make_record(run, history, target))
+        save()
+    if folder is not None and distributed.rank() == 0:
+        zoo.save(folder / "model", model, zoo.make_record(run, history, target))
     return history
 
 
