@@ -41,10 +41,13 @@ class Loader(Protocol):
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, else a GPU if there is one, else the CPU."""
+    """The device asked for, else a GPU if there is one, else the CPU. Raises ValueError for one that is not there."""
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device  # "cuda" becomes "cuda:0", the one that is current
+    except (RuntimeError, AssertionError) as error:  # an unknown word, no such GPU, or a PyTorch without CUDA
+        raise ValueError(f"there is no device {str(device)!r} here; use cpu, or cuda where there is a GPU") from error
 
 
 def pick_precision(precision: str, device: torch.device) -> torch.dtype:
