@@ -277,7 +277,7 @@ def _read_batches(source: _Cifar, split: str, path: Path) -> tuple[Tensor, Tenso
     """Images [N, 3, 32, 32] and labels [N] of torchvision's folder; torchvision checks the md5 of every file in it."""
     try:
         with warnings.catch_warnings():
-            # The published pickles hold dtypes as NumPy wrote them in 2009; NumPy 2.4 warns about their form.
+            # The pickles hold dtypes as NumPy wrote them in 2009; NumPy 2.4.0 to 2.4.4 warn about that form.
             warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
             read = source.reader(path.parent, train=split == "train")
     except RuntimeError:

@@ -136,9 +136,7 @@ def _collect(archive: Archive, part: Path, patience: Patience, progress: bool) -
 
 def _from_mirror(url: str, archive: Archive, part: Path, limits: Patience, progress: bool) -> None:
     """Complete `part` from one mirror, reconnecting as long as each connection brings bytes, and check it."""
-    inherited = (
-        _size(part) > 0
-    )  # bytes that another mirror or an earlier run left: not this one's fault if they are bad
+    inherited = _size(part) > 0  # bytes of another mirror or run: if they are bad, it is not this mirror's fault
     for attempt in range(1, RETRIES + 1):
         before = _size(part)
         try:

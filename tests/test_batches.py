@@ -402,11 +402,14 @@ def test_folder_training_images_are_cropped_mirrored_and_jittered(tmp_path):
         pixels = np.full((40, 40, 3), 100, np.uint8)
         if name == "half":
             pixels[:, 20:] = 200
-        Image.fromarray(pixels).save(tmp_path / split / name / "0.png")
+        for i in range(2):
+            Image.fromarray(pixels).save(tmp_path / split / name / f"{i}.png")
     views = {}
     for jitter in (0.0, 0.4):
-        batches = FolderBatches(tmp_path, "train", 16, 2, 0, jitter=jitter, mean=(0, 0, 0), std=(1 / 255,) * 3)
+        batches = FolderBatches(tmp_path, "train", 16, 4, 0, jitter=jitter, mean=(0, 0, 0), std=(1 / 255,) * 3)
         found = [next(batches.epoch(e)) for e in range(60)]
+        same = [torch.equal(*x[y == 1]) for x, y in found]
+        assert sum(same) < 20  # two copies of a picture get a crop each, though a small one may lie in one half
         views[jitter] = [torch.stack([x[y == label][0] for x, y in found]) for label in (0, 1)]  # 2 × [60, 3, 16, 16]
     grey, half = views[0.0]
     torch.testing.assert_close(grey, torch.full_like(grey, 100))

@@ -33,11 +33,14 @@ def write_npz(folder: Path, name: str = "cifar10.npz", **changed: np.ndarray | N
 
 
 class OldPickler(pickle.Pickler):
-    """Writes NumPy dtypes the way the published CIFAR pickles hold them: align and copy as 0 and 1."""
+    """Writes NumPy dtypes with integers for align and copy, as the published CIFAR pickles do.
+
+    Those have (0, 1), which NumPy 2.4.0 to 2.4.4 warn about; (0, 0) draws the same warning from every later one too.
+    """
 
     def reducer_override(self, obj):
         if isinstance(obj, np.dtype):
-            return (np.dtype, (obj.str.lstrip("|<>="), 0, 1), obj.__reduce__()[2])
+            return (np.dtype, (obj.str.lstrip("|<>="), 0, 0), obj.__reduce__()[2])
         return NotImplemented
 
 
