@@ -1,4 +1,4 @@
-"""The command line: ``python -m resattn train|evaluate|masks|models|data``. Every command explains itself with --help."""
+"""The command line: ``python -m resattn train|evaluate|masks|models|data``. Each explains itself with --help."""
 
 import argparse
 import ast
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from . import batches, checkpoints, data, distributed, networks, training, zoo
+from . import batches, checkpoints, data, devices, distributed, evaluation, networks, training, zoo
 from .analysis import count_multiply_adds, count_parameters
 from .recipes import RECIPES
 
@@ -114,7 +114,7 @@ def train(options: argparse.Namespace) -> None:
         recipe = replace(recipe, epochs=options.epochs, steps=None)
     changes = {"batch_size": options.batch_size, "lr": options.lr}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    device = training.pick_device(options.device)
+    device = devices.pick_device(options.device)
     overrides = dict(_setting(text) for text in options.set)
     networks.configure(options.network, **overrides)  # a wrong name is said before the data is read
 
@@ -139,19 +139,17 @@ def train(options: argparse.Namespace) -> None:
         resume=not options.fresh,
     )
     last = history[-1]
-    seconds = sum(entry["seconds"] for entry in history)
-    say(
-        f"test error {100 * (1 - last['test_accuracy']):.2f} % after {last['epoch']} epochs, {seconds:.0f} s of training"
-    )
+    error, seconds = 100 * (1 - last["test_accuracy"]), sum(entry["seconds"] for entry in history)
+    say(f"test error {error:.2f} % after {last['epoch']} epochs, {seconds:.0f} s of training")
     say(f"weights and record: {options.out / 'model.safetensors'}, {options.out / 'model.json'}")
 
 
 def evaluate(options: argparse.Namespace) -> None:
     model = zoo.load_pretrained(options.weights)
-    device = training.pick_device(options.device)
+    device = devices.pick_device(options.device)
     test_set = load_data(options, "test", device, 256)
-    statistics = {"mean": model.record["mean"], "std": model.record["std"]}
-    scores = training.evaluate(model, test_set, device=device, precision=options.precision, **statistics)
+    mean, std = model.record["mean"], model.record["std"]
+    scores = evaluation.evaluate(model, test_set, mean=mean, std=std, device=device, precision=options.precision)
     say(f"{test_set.name}: " + ", ".join(f"{key} {value:.4f}" for key, value in scores.items() if key != "images"))
 
 

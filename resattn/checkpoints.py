@@ -16,7 +16,7 @@ class CheckpointError(Exception):
     """A checkpoint or weight file that cannot be written or read; the message is one sentence for a person."""
 
 
-def write_aside(path: Path, write: Callable[[Path], None]) -> None:
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a path beside ``path``, then rename; on any failure the old file stays and the new one goes.
 
     Raises CheckpointError if the disk is full or the folder cannot be written.
@@ -47,7 +47,7 @@ def _reason(error: BaseException) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8") and None)
+    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -119,6 +119,8 @@ class ResidualAttentionNetwork(nn.Module):
     are the very tensors that the forward pass used. Without it nothing is kept.
     """
 
+    record: dict[str, Any]  # how the weights came about; set by resattn.zoo on networks that it loads
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config

@@ -1,11 +1,10 @@
-"""The training loop: fit a network, evaluate it, resume it (chapter 8)."""
+"""The training loop: fit a network, keep it, resume it (chapter 8)."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,8 @@ from . import checkpoints, distributed, zoo
 from .augment import mixup
 from .batches import Batches, generator_for
 from .data import ImageSet
+from .devices import pick_device, pick_precision
+from .evaluation import Loader, evaluate, make_test_loader
 from .networks import ResidualAttentionNetwork
 from .recipes import RECIPES, Recipe
 
@@ -26,47 +27,6 @@ LOSS_CHECK_EVERY = 25  # steps between looks at the loss; each look makes a GPU 
 
 class TrainingError(Exception):
     """Training cannot go on; the message is one sentence for a person."""
-
-
-class Loader(Protocol):
-    """What yields normalised batches: :class:`resattn.batches.Batches` or :class:`resattn.batches.FolderBatches`."""
-
-    name: str
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __len__(self) -> int: ...
-    def epoch(self, e: int) -> Iterator[tuple[Tensor, Tensor]]: ...
-
-
-def pick_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, else a GPU if there is one, else the CPU. Raises ValueError for one that is not there."""
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=device).device  # "cuda" becomes "cuda:0", the one that is current
-    except (RuntimeError, AssertionError) as error:  # an unknown word, no such GPU, or a PyTorch without CUDA
-        raise ValueError(f"there is no device {str(device)!r} here; use cpu, or cuda where there is a GPU") from error
-
-
-def pick_precision(precision: str, device: torch.device) -> torch.dtype:
-    """ "float32", "bfloat16", or for "auto" bfloat16 where the processor computes it natively, which is where it is
-    fast.
-
-    Raises ValueError for another word.
-    """
-    if precision == "auto":
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:  # the two x86 instruction sets that multiply bfloat16; older PyTorch cannot tell, so it gets float32
-            names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-            probes = [getattr(torch.cpu, name, None) for name in names]
-            native = device.type == "cpu" and any(probe is not None and probe() for probe in probes)
-        precision = "bfloat16" if native else "float32"
-    if precision not in ("float32", "bfloat16"):
-        raise ValueError(f"precision must be auto, float32 or bfloat16; got {precision!r}")
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
@@ -114,7 +74,7 @@ def fit(
     target = pick_device(device)
     dtype = pick_precision(precision, target)
     train_batches = _train_loader(train, recipe, target, seed)
-    test_batches = _test_loader(test, target, train_batches.mean, train_batches.std)
+    test_batches = make_test_loader(test, target, train_batches.mean, train_batches.std)
     for batches in (train_batches, test_batches):
         if len(batches.classes) > model.config.num_classes:
             raise ValueError(
@@ -124,7 +84,7 @@ def fit(
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe, target)
     total = recipe.total_steps(len(train_batches))
-    run = {  # what two calls must share for one to continue the other
+    run: dict[str, Any] = {  # what two calls must share for one to continue the other
         "config": asdict(model.config),
         "recipe": asdict(recipe),
         "seed": seed,
@@ -146,6 +106,9 @@ def fit(
     if folder is not None and resume and (folder / "checkpoint.pt").exists():
         history = _restore(folder / "checkpoint.pt", run, model, optimizer)
     else:
+        if folder is not None and not resume:  # weights of the run that is started over would pass for this one's
+            for name in ("model.json", "model.safetensors"):
+                (folder / name).unlink(missing_ok=True)
         save()  # so that even an interruption in the first epoch leaves what it started from
     forward: nn.Module = model
     if distributed.world() > 1:
@@ -155,6 +118,7 @@ def fit(
     loop = _Loop(forward, optimizer, train_batches, recipe, total, dtype, seed, progress)
 
     step = history[-1]["step"] if history else 0
+    finished_before = step == total
     while step < total:
         entry = loop.epoch(len(history), step)
         step = entry["step"]
@@ -163,7 +127,7 @@ def fit(
             entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
         history.append(entry)
         save()
-    if folder is not None and distributed.rank() == 0:
+    if folder is not None and distributed.rank() == 0 and not (finished_before and (folder / "model.json").exists()):
         zoo.save(folder / "model", model, zoo.make_record(run, history, target))
     return history
 
@@ -242,46 +206,6 @@ def _check_finite(losses: Tensor, epoch: int, first_step: int) -> None:
         )
 
 
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    test: ImageSet | Loader,
-    *,
-    mean: tuple[float, ...] | None = None,
-    std: tuple[float, ...] | None = None,
-    batch_size: int = 256,
-    device: str | torch.device | None = None,
-    precision: str = "auto",
-) -> dict[str, float]:
-    """Loss, accuracy and error (fractions) over a whole test set, in evaluation mode; the model's mode is put back.
-
-    An ImageSet is normalised by ``mean`` and ``std``, which should be the training set's; a Loader knows its own. With
-    a hundred classes or more, top5_error too.
-    """
-    target = pick_device(device)
-    dtype = pick_precision(precision, target)
-    test = _test_loader(test, target, mean, std, batch_size)
-    was_training = model.training
-    model.to(target)
-    model.eval()
-    sums = torch.zeros(4, dtype=torch.float64, device=target)  # loss, hits, hits in the top five, images
-    try:
-        for x, y in test.epoch(0):  # x [B, 3, H, W], y [B]
-            with torch.autocast(target.type, dtype=dtype, enabled=dtype != torch.float32):
-                logits = model(x)  # [B, num_classes]
-            logits = logits.float()
-            top = logits.topk(min(5, logits.shape[1])).indices == y[:, None]  # [B, 5]
-            loss = F.cross_entropy(logits, y, reduction="sum")
-            sums += torch.stack([loss, top[:, 0].sum(), top.any(dim=1).sum(), torch.tensor(len(y), device=target)])
-    finally:
-        model.train(was_training)
-    loss_sum, hits, top5, images = distributed.sum_over_processes(sums).tolist()
-    scores = {"loss": loss_sum / images, "accuracy": hits / images, "error": 1 - hits / images, "images": images}
-    if len(test.classes) >= 100:
-        scores["top5_error"] = 1 - top5 / images
-    return scores
-
-
 def find_recipe(recipe: Recipe | str) -> Recipe:
     """A recipe as it is, or by name. Raises ValueError for an unknown name and lists the choices."""
     if isinstance(recipe, Recipe):
@@ -306,19 +230,6 @@ def _train_loader(data: ImageSet | Loader, recipe: Recipe, device: torch.device,
         rank=distributed.rank(),
         world=distributed.world(),
     )
-
-
-def _test_loader(
-    data: ImageSet | Loader,
-    device: torch.device,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    batch_size: int = 256,
-) -> Loader:
-    if not isinstance(data, ImageSet):
-        return data
-    rank, world = distributed.rank(), distributed.world()
-    return Batches(data, batch_size, train=False, device=device, mean=mean, std=std, rank=rank, world=world)
 
 
 def _restore(

@@ -60,7 +60,7 @@ def load(stem: Path) -> ResidualAttentionNetwork:
     weights, path = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
         config = NetworkConfig(**fields)
         digest = record["sha256"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -222,8 +222,10 @@ def test_another_run_is_not_continued(tmp_path, change, named):
 
 def test_fresh_start_over_a_finished_run(tmp_path):
     fit(network(), replace(RECIPE, epochs=1), out=tmp_path)
+    old = (tmp_path / "model.json").read_text()
     history = fit(network(), replace(RECIPE, epochs=2), out=tmp_path, resume=False)
     assert len(history) == 2
+    assert (tmp_path / "model.json").read_text() != old
     assert len(checkpoints.load(tmp_path / "checkpoint.pt")["history"]) == 2
 
 
