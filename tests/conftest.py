@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tools import build_book
+from tools.build_book import BOOK, ROOT
 
-ROOT = build_book.ROOT
 CHAPTERS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
 
 
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built book; built first if it is not current."""
-    assert build_book.build(), "the book does not build: see the warnings above"
-    return build_book.HTML
+    assert BOOK.build(), "the book does not build: see the warnings above"
+    return BOOK.html

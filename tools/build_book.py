@@ -15,82 +15,81 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from resattn import data
+
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "_build"
-HTML = BUILD / "html"
-EXECUTED = BUILD / ".jupyter_cache"  # jupyter-book's own place for it
-BUILT_FROM = BUILD / ".built-from"  # digest of the sources of the book in _build/html; written last
-EXECUTED_WITH = BUILD / ".executed-with"  # digest of what executed notebooks depend on besides their own text
-
-
-def _digest(paths: Iterable[Path], *more: str) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    for text in more:
-        digest.update(text.encode())
-    return digest.hexdigest()
-
-
-def _data_at_hand() -> str:
-    from resattn import data  # here, because it takes seconds
-
-    return data.at_hand()
-
-
-def execution_digest() -> str:
-    """Changes when an executed notebook may come out differently though its text is the same."""
-    return _digest([*ROOT.glob("resattn/**/*.py"), ROOT / "requirements.txt"], sys.version, _data_at_hand())
-
-
-def sources() -> list[Path]:
-    """Every file that the book is made from, besides the package."""
-    top = ["_config.yml", "_toc.yml", "tools/build_book.py"]
-    pages = [path for path in ROOT.glob("book/**/*") if path.is_file() and "__pycache__" not in path.parts]
-    return [*(ROOT / name for name in top), *pages, *ROOT.glob("notebooks/*.ipynb")]
-
-
-def book_digest() -> str:
-    return _digest(sources(), execution_digest())
 
 
 def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def is_current() -> bool:
-    return _read(BUILT_FROM) == book_digest()
+class Book:
+    """The book whose sources lie in ``root``, and what was built from it."""
 
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.html = root / "_build" / "html"
+        self.executed = root / "_build" / ".jupyter_cache"  # jupyter-book's own place for executed notebooks
+        self.built_from = root / "_build" / ".built-from"  # digest of what the book in html is made from; written last
+        self.executed_with = root / "_build" / ".executed-with"  # digest of what executed notebooks depend on
 
-def build() -> bool:
-    """Build the book; True if that went without a warning. Does nothing if the built book is current."""
-    digest = book_digest()
-    if _read(BUILT_FROM) == digest:
-        print(f"{HTML / 'index.html'} is up to date")
+    def _digest(self, paths: Iterable[Path], *more: str) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(paths):
+            digest.update(f"{path.relative_to(self.root)}\n".encode() + path.read_bytes())
+        for text in more:
+            digest.update(text.encode())
+        return digest.hexdigest()
+
+    def execution_digest(self) -> str:
+        """Changes when an executed notebook may come out differently though its own text is the same."""
+        files = [
+            *self.root.glob("resattn/**/*.py"),
+            *self.root.glob("resattn/**/*.json"),
+            self.root / "requirements.txt",
+        ]
+        return self._digest(files, sys.version, data.at_hand())
+
+    def digest(self) -> str:
+        """Changes when any page may come out differently."""
+        top = [self.root / name for name in ("_config.yml", "_toc.yml")]
+        pages = [path for path in self.root.glob("book/**/*") if path.is_file()]
+        return self._digest([*top, *pages, *self.root.glob("notebooks/*.ipynb")], self.execution_digest())
+
+    def is_current(self) -> bool:
+        return _read(self.built_from) == self.digest()
+
+    def build(self) -> bool:
+        """Build the book if it is not current; False if that failed or gave a warning."""
+        digest, executed_with = self.digest(), self.execution_digest()
+        if _read(self.built_from) == digest:
+            print(f"{self.html / 'index.html'} is up to date")
+            return True
+        self.built_from.unlink(missing_ok=True)
+        for stale in (self.html, self.root / "_build" / ".doctrees"):
+            shutil.rmtree(stale, ignore_errors=True)
+        if _read(self.executed_with) != executed_with:
+            shutil.rmtree(self.executed, ignore_errors=True)
+        self.executed_with.parent.mkdir(exist_ok=True)
+        self.executed_with.write_text(executed_with)
+
+        start = time.perf_counter()
+        jupyter_book = Path(sys.executable).with_name("jupyter-book")
+        command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(self.root)]
+        failed = subprocess.run(command, cwd=self.root).returncode != 0
+        for report in sorted(self.html.glob("reports/**/*.log")):  # tracebacks of cells that raised
+            print(f"\n--- {report.relative_to(self.html)}\n{report.read_text()}", file=sys.stderr)
+            failed = True
+        if failed:
+            print("The book was not built: see the warnings above.", file=sys.stderr)
+            return False
+        self.built_from.write_text(digest)
+        print(f"Built {self.html / 'index.html'} in {time.perf_counter() - start:.0f} s")
         return True
-    BUILT_FROM.unlink(missing_ok=True)
-    for stale in (HTML, BUILD / ".doctrees"):
-        shutil.rmtree(stale, ignore_errors=True)
-    executed_with = execution_digest()
-    if _read(EXECUTED_WITH) != executed_with:
-        shutil.rmtree(EXECUTED, ignore_errors=True)
-    BUILD.mkdir(exist_ok=True)
-    EXECUTED_WITH.write_text(executed_with)
 
-    start = time.perf_counter()
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", "-W", "-n", "--keep-going", ROOT]
-    failed = subprocess.run(command, cwd=ROOT).returncode != 0
-    for report in sorted(HTML.glob("reports/**/*.log")):
-        print(f"\n--- {report.relative_to(HTML)}\n{report.read_text()}", file=sys.stderr)
-        failed = True
-    if failed:
-        print("The book was not built: see the warnings above.", file=sys.stderr)
-        return False
-    BUILT_FROM.write_text(digest)
-    print(f"Built {HTML / 'index.html'} in {time.perf_counter() - start:.0f} s")
-    return True
 
+BOOK = Book(ROOT)
 
 if __name__ == "__main__":
-    sys.exit(not build())
+    sys.exit(not BOOK.build())

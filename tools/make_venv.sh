@@ -41,7 +41,7 @@ make_venv() {
 
 install() {
     if uv_runs; then
-        uv pip install --quiet --python "$venv/bin/python" "$@"
+        uv pip install --quiet --compile-bytecode --python "$venv/bin/python" "$@"
     else
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
     fi

@@ -1,0 +1,75 @@
+"""The build of the book stops at a failing cell and at a warning, and never shows what an older package computed.
+
+A book of two pages, with the configuration of the real one, is built in a temporary folder.
+"""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tools.build_book import Book
+
+CELL = "from pathlib import Path\nprint('the package says', Path('../resattn/words.py').read_text())"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    root = tmp_path / "book root"  # a space, as users' folders have
+    (root / "resattn").mkdir(parents=True)
+    (root / "resattn" / "words.py").write_text("'one'")
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copy(ROOT / "requirements.txt", root)
+    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/preface\nchapters:\n  - file: notebooks/01_x\n")
+    write_page(root, "# Preface\n\nHello.\n")
+    write_chapter(root, CELL)
+    return Book(root)
+
+
+def write_page(root: Path, text: str) -> None:
+    (root / "book" / "preface.md").write_text(text)
+
+
+def write_chapter(root: Path, source: str) -> None:
+    (root / "notebooks").mkdir(exist_ok=True)
+    cells = [new_markdown_cell("# 1. A chapter"), new_code_cell(source, id="only")]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), root / "notebooks" / "01_x.ipynb")
+
+
+def page(book: Book) -> str:
+    return (book.html / "notebooks" / "01_x.html").read_text()
+
+
+def test_changed_package_is_executed_again(book: Book, capfd) -> None:
+    assert book.build() and "the package says 'one'" in page(book).replace("&#39;", "'")
+    assert book.build() and "is up to date" in capfd.readouterr().out
+
+    (book.root / "resattn" / "words.py").write_text("'two'")
+    assert not book.is_current()
+    assert book.build() and "the package says 'two'" in page(book).replace("&#39;", "'")
+
+
+def test_changed_data_is_executed_again(book: Book, monkeypatch) -> None:
+    monkeypatch.setattr("resattn.data.at_hand", lambda: "scenes")
+    before = book.execution_digest()
+    monkeypatch.setattr("resattn.data.at_hand", lambda: "cifar10")
+    assert book.execution_digest() != before
+
+
+def test_a_cell_that_raises_stops_the_build(book: Book, capfd) -> None:
+    write_chapter(book.root, "raise RuntimeError('the reason')")
+    assert not book.build() and not book.is_current()
+    assert "the reason" in capfd.readouterr().err
+
+
+def test_a_warning_stops_the_build_each_time(book: Book, capfd) -> None:
+    write_page(book.root, "# Preface\n\n{numref}`fig-that-is-not-there`\n")
+    assert not book.build()
+    assert "fig-that-is-not-there" in capfd.readouterr().err
+    assert not book.is_current() and not book.build()
