@@ -41,13 +41,13 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "balloon": Kind(shapes.balloon, 2.0),
+    "balloon": Kind(shapes.balloon, 1.75),
     "aeroplane": Kind(shapes.aeroplane, 0.93),
     "bird": Kind(shapes.bird, 0.8),
     "kite": Kind(shapes.kite, 1.12),
     "sailboat": Kind(shapes.sailboat, 1.3, 0.78, floats=True),
-    "house": Kind(shapes.house, 1.8, 0.84),
-    "tree": Kind(shapes.tree, 1.6, 0.93, leafy=True),
+    "house": Kind(shapes.house, 2.15, 0.84),
+    "tree": Kind(shapes.tree, 1.4, 0.93, leafy=True),
     "car": Kind(shapes.car, 1.75, 0.8),
     "lighthouse": Kind(shapes.lighthouse, 1.02, 0.93),
     "mushroom": Kind(shapes.mushroom, 2.0, 0.9),

@@ -80,6 +80,8 @@ def test_the_settings_of_torch_are_left_alone_and_do_not_matter():
         torch.set_num_threads(2)
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")
+        for made_once in (scenes.noise_tile, scenes.shapes.grid, scenes.shapes.constants):
+            made_once.cache_clear()
         assert digest(render("train", 30)) == before
         assert torch.get_num_threads() == 2
     finally:
@@ -168,9 +170,28 @@ def test_a_larger_size_is_the_same_scene():
     for few, many in ((small.object_masks, large.object_masks), (small.sky_masks, large.sky_masks)):
         halved = F.avg_pool2d(many[:, None].float(), 2)[:, 0] >= 0.5
         overlap = (few & halved).flatten(1).sum(1) / (few | halved).flatten(1).sum(1)
-        assert overlap.mean() > 0.9 and overlap.min() > 0.6
-    difference = (F.avg_pool2d(large.images.float(), 2) - small.images.float()).abs().mean()
-    assert difference < 4  # of 255; texture is sampled, not averaged
+        assert overlap.mean() > 0.9 and overlap.min() > 0.75
+    difference = (F.avg_pool2d(large.images.float(), 2) - small.images.float()).abs()  # of 255
+    assert difference.mean() < 2  # texture is sampled, not averaged
+    assert (difference.amax(1) > 40).float().mean() < 0.002
+
+
+def test_layers_share_out_a_pixel_without_rounding():
+    canvas = Canvas(1, 32)
+    colours = [
+        torch.tensor([[17.0, 130.0, 255.0]]),
+        torch.tensor([[3.0, 200.0, 91.0]]),
+        torch.tensor([[250.0, 1.0, 77.0]]),
+    ]
+    for opacity, colour in zip(
+        (torch.rand(1, 32, 32), torch.rand(1, 32, 32), torch.ones(1, 1, 1)), colours, strict=True
+    ):
+        canvas.wash(opacity, colour)
+    shares = canvas.shares[:, :3].double()
+    assert (shares == shares.round()).all() and (shares.sum(1) == scenes.FULL).all()
+    exact = (torch.stack(colours, 2).double() @ shares.flatten(2) / scenes.FULL).round()  # [1, 3, S·S]
+    white = torch.ones(1, 3)
+    assert torch.equal(canvas.develop(white, white, torch.zeros(1, 1), 3).flatten(2).double(), exact)
 
 
 @pytest.mark.parametrize(
