@@ -12,6 +12,7 @@ import torch
 
 from . import batches, checkpoints, data, devices, distributed, evaluation, networks, training, zoo
 from .analysis import count_multiply_adds, count_parameters
+from .folder import FolderBatches
 from .recipes import RECIPES
 
 DATA_CHOICES = ("cifar10", "cifar100", "scenes", "imagenet")
@@ -193,7 +194,7 @@ def describe_data(options: argparse.Namespace) -> None:
 
 def load_data(
     options: argparse.Namespace, split: str, device: torch.device, batch_size: int
-) -> data.ImageSet | batches.FolderBatches:
+) -> data.ImageSet | FolderBatches:
     name = options.data or data.at_hand(options.root)
     if name == "imagenet":
         if options.root is None:
@@ -201,7 +202,7 @@ def load_data(
         rank, world = distributed.rank(), distributed.world()
         seed = getattr(options, "seed", 0)
         size = options.size or 224
-        return batches.FolderBatches(
+        return FolderBatches(
             options.root, split, size, batch_size, options.workers, device=device, seed=seed, rank=rank, world=world
         )
     if options.data is None and split == "train":
@@ -210,7 +211,7 @@ def load_data(
     return data.load(name, split, options.root, **size_of_scenes)
 
 
-def corrupt(train_set: data.ImageSet | batches.FolderBatches, noise: float, seed: int) -> data.ImageSet:
+def corrupt(train_set: data.ImageSet | FolderBatches, noise: float, seed: int) -> data.ImageSet:
     if not isinstance(train_set, data.ImageSet):
         raise ValueError("--noise works on cifar10, cifar100 and scenes only")
     labels = data.corrupt_labels(train_set.labels, noise, len(train_set.classes), seed)

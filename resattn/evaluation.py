@@ -14,7 +14,7 @@ from .devices import pick_device, pick_precision
 
 
 class Loader(Protocol):
-    """What yields normalised batches: :class:`resattn.batches.Batches` or :class:`resattn.batches.FolderBatches`."""
+    """What yields normalised batches: :class:`resattn.batches.Batches` or :class:`resattn.folder.FolderBatches`."""
 
     name: str
     classes: tuple[str, ...]
