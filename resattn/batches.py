@@ -1,9 +1,9 @@
 """Batches for training and testing: normalised, augmented, and a function of (seed, epoch, rank) alone.
 
 `Batches` keeps a whole data set on the training device as bytes and makes each batch there in one vectorised step; for
-data sets that fit in memory (CIFAR, Scenes) no worker process and no copy per step is needed. It is iterated by epoch, so
-a resumed run sees the batches it would have seen. Chapter 8 builds a training loop on it; `resattn.folder` does the same
-for image files on disk.
+data sets that fit in memory (CIFAR, Scenes) no worker process and no copy per step is needed. It is iterated by epoch,
+so a resumed run sees the batches it would have seen. Chapter 8 builds a training loop on it; `resattn.folder` does the
+same for image files on disk.
 """
 
 import math
