@@ -225,8 +225,8 @@ def test_fusion_none_has_the_trunk_alone():
 
 def test_he_initialisation():
     torch.manual_seed(0)
-    conv = resattn.create("attention56").get_submodule("stage3.unit1.conv2")
-    assert conv.weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)
+    conv = resattn.create("attention56").get_submodule("stage3.unit1.conv1")  # 1×1, 128 -> 64 channels
+    assert conv.weight.std().item() == pytest.approx((2 / 64) ** 0.5, rel=0.05)
     deconv = resattn.create("attention56", upsample="deconv").get_submodule("stage1.attention1.mask.upsamplers.0")
     assert deconv.weight.sum(dim=(2, 3)).unique().tolist() == [4.0]
 
