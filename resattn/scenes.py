@@ -55,7 +55,7 @@ KINDS: dict[str, Kind] = {
 CLASSES: tuple[str, ...] = tuple(KINDS)
 SPLITS = ("train", "test")
 FULL = 4096  # the weight of a pixel, which the layers share out in whole numbers
-DRAWS = 232  # random numbers per image, a multiple of 4; the last 28 are the object's own
+DRAWS = 236  # random numbers per image, a multiple of 4; the last 28 are the object's own
 OWN = 28
 SMALLEST = 32
 BATCH = 96  # scenes of one class painted together at the smallest size
@@ -88,6 +88,7 @@ PAINTS = rows([
 ])
 # fmt: on
 LEAVES = rows([[66, 122, 62], [98, 148, 66], [44, 100, 84], [214, 138, 52], [196, 84, 50], [236, 164, 182]])
+THINGS = rows([[0.03, 1, -1], [0.8, 0.8, -0.7], [0.3, 0.3, -2.4]])  # tent, crate, post: half widths of top, foot; top
 ROCK, SAND = rows([[128, 124, 122], [222, 202, 150]])
 
 
@@ -142,7 +143,7 @@ class Canvas:
     The shares are whole numbers, so that they add up to FULL and colours times shares add up without rounding.
     """
 
-    def __init__(self, batch: int, size: int, layers: int = 56):
+    def __init__(self, batch: int, size: int, layers: int = 44):
         self.left = torch.full((batch, size, size), float(FULL), dtype=torch.float32, device="cpu")
         self.shares = torch.empty(batch, layers, size, size, dtype=torch.float32, device="cpu")
         self.colours: list[Tensor] = []
@@ -195,7 +196,13 @@ class Landscape:
     def frame(self, x: Tensor, y: Tensor, w: Tensor, h: Tensor, lean: Tensor | None = None) -> Frame:
         return Frame(self.size, (x, y), (w, h), torch.zeros_like(x) if lean is None else lean)
 
-    def scatter(self, canvas: Canvas, copies: int, distance: Tensor, colour: Tensor) -> None:
+    @staticmethod
+    def some(d: Draws, share: float) -> Tensor:
+        """Places across the picture: [B]; all but a share of them far outside."""
+        return d.unit() + 9 * (1 - d.chance(share))
+
+    @staticmethod
+    def scatter(canvas: Canvas, copies: int, distance: Tensor, colour: Tensor) -> None:
         """Paint shapes [copies · B, S, S] in colours [copies · B, 3], one batch before the other."""
         for shape, paint in zip(distance.chunk(copies), colour.chunk(copies), strict=True):
             canvas.fill(shape, paint)
@@ -203,47 +210,48 @@ class Landscape:
     def paint_front(self, canvas: Canvas) -> None:
         """Leaves on the wind, a bush or a rock at the lower edge, a fence: what may hide a part of the object."""
         d = self.d.several(4, 10)
-        f = self.frame(
-            d.unit(), d.uniform(0.0, 0.9), d.uniform(0.02, 0.05), d.uniform(0.014, 0.03), d.uniform(-0.8, 0.8)
-        )
-        self.scatter(canvas, 4, where(d.chance(0.55), f.ellipse(0, 0, 1, 1)), d.shade(d.choice(PAINTS)))
+        w, h = d.uniform(0.02, 0.05), d.uniform(0.014, 0.03)
+        f = self.frame(self.some(d, 0.55), d.uniform(0.0, 0.9), w, h, d.uniform(-0.8, 0.8))
+        self.scatter(canvas, 4, f.ellipse(0, 0, 1, 1), d.shade(d.choice(PAINTS)))
         d = self.d
         r = d.uniform(0.07, 0.13)
-        f = self.frame(d.unit(), d.uniform(0.94, 1.04), 1.3 * r, r)
+        f = self.frame(self.some(d, 0.5), d.uniform(0.94, 1.04), 1.3 * r, r)
         bush = union(f.ellipse(0, 0, 1, 1), f.ellipse(-0.7, 0.3, 0.7, 0.7), f.ellipse(0.75, 0.25, 0.7, 0.75))
-        canvas.fill(where(d.chance(0.5), bush), mix(d.shade(d.choice(LEAVES)), ROCK, self.wet))
-        f = self.frame(
-            d.unit(), d.uniform(0.82, 0.95), d.uniform(0.16, 0.24), d.uniform(0.065, 0.085), d.uniform(-0.03, 0.03)
-        )
-        posts = union(*(f.box(u - 0.07, -1, u + 0.07, 1) for u in (-0.8, 0.0, 0.8)))
-        rails = union(f.box(-1, -0.55, 1, -0.35), f.box(-1, 0.2, 1, 0.4))
-        canvas.fill(where(d.chance(0.3), union(posts, rails)), mix(d.shade(WOOD), PAPER, 0.8 * d.chance(0.4)[:, None]))
+        canvas.fill(bush, mix(d.shade(d.choice(LEAVES)), ROCK, self.wet))
+        x, y = ((self.grid - at[:, None]).abs() for at in (self.some(d, 0.3), d.uniform(0.82, 0.95)))  # [B, S]
+        w, h = self.one(0.16, 0.24), self.one(0.065, 0.085)
+        posts = torch.maximum((torch.minimum(x, (x - 0.8 * w).abs()) - 0.013)[:, None, :], (y - h)[:, :, None])
+        rails = torch.maximum((x - w)[:, None, :], ((y - 0.5 * h).abs() - 0.009)[:, :, None])
+        wood = mix(d.shade(WOOD), PAPER, 0.8 * d.chance(0.4)[:, None])
+        canvas.fill(torch.minimum(posts, rails).mul_(self.size), wood)
 
     def paint_clutter(self, canvas: Canvas) -> None:
-        """Bushes and rocks; tents, crates, posts and stones; toys in the air; a string of bunting."""
+        """Bushes and rocks; tents, crates and posts; a toy balloon and a pennant in the air; a string of bunting."""
         d, horizon, wet = self.d.several(3, 11), self.horizon.repeat(3), self.wet.repeat(3, 1)
         r = d.uniform(0.04, 0.1)
-        f = self.frame(d.unit(), d.uniform(horizon + 0.02, 0.95), r * d.uniform(0.8, 1.6), r)
-        bump = torch.maximum(union(f.ellipse(0, 0, 1, 1), f.ellipse(0.7, 0.1, 0.6, 0.6)), f.box(-3, -3, 3, 0.3))
+        y = d.uniform(horizon + 0.02, 0.95)
+        f = self.frame(self.some(d, 0.65), y, r * d.uniform(0.8, 1.6), r)
+        ground = (self.grid - (y + 0.3 * r)[:, None])[:, :, None] * self.size  # [B, S, 1]
+        bump = torch.maximum(union(f.ellipse(0, 0, 1, 1), f.ellipse(0.7, 0.1, 0.6, 0.6)), ground)
         plant = mix(mix(d.shade(d.choice(LEAVES)), ROCK, wet), d.choice(PAINTS), 0.8 * d.chance(0.35)[:, None])
-        self.scatter(canvas, 3, where(d.chance(0.65), bump), plant)
+        self.scatter(canvas, 3, bump, plant)
 
-        d, horizon = self.d.several(2, 10), self.horizon.repeat(2)
-        f = self.frame(
-            d.unit(), d.uniform(horizon, 0.93), d.uniform(0.04, 0.1), d.uniform(0.04, 0.09), d.uniform(-0.06, 0.06)
+        d, horizon = self.d.several(2, 11), self.horizon.repeat(2)
+        w, h = d.uniform(0.04, 0.1), d.uniform(0.04, 0.09)
+        f = self.frame(self.some(d, 0.7), d.uniform(horizon, 0.93), w, h, d.uniform(-0.06, 0.06))
+        roof, floor, top = d.choice(THINGS).T  # [B]
+        self.scatter(
+            canvas, 2, f.polygon((-roof, top), (roof, top), (floor, 0.8), (-floor, 0.8)), d.shade(d.choice(PAINTS))
         )
-        which = d.unit()  # above 0.7 there is nothing
-        tent = where(which < 0.25, f.polygon((0, -1), (1, 0.8), (-1, 0.8)))
-        crate = where((which - 0.35).abs() < 0.1, f.box(-0.8, -0.7, 0.8, 0.8))
-        post = where((which - 0.575).abs() < 0.125, f.box(-0.3, -2.4, 0.3, 0.8))
-        self.scatter(canvas, 2, union(tent, crate, post), d.shade(d.choice(PAINTS)))
 
-        d, horizon = self.d.several(2, 10), self.horizon.repeat(2)
+        d, horizon = self.d.several(2, 11), self.horizon.repeat(2)
         r = d.uniform(0.03, 0.06)
-        f = self.frame(d.unit(), d.uniform(0.04, horizon - 0.1), r, r * d.uniform(0.9, 1.3), d.uniform(-0.1, 0.1))
-        which = d.unit()  # above 0.45 there is nothing
-        ball, pennant = where(which < 0.22, f.ellipse(0, 0, 1, 1)), f.polygon((-1, -0.9), (1, -0.9), (0, 1.2))
-        self.scatter(canvas, 2, union(ball, where((which - 0.335).abs() < 0.115, pennant)), d.shade(d.choice(PAINTS)))
+        y, h = d.uniform(0.04, horizon - 0.1), r * d.uniform(0.9, 1.3)
+        f = self.frame(self.some(d, 0.45), y, r, h, d.uniform(-0.1, 0.1))
+        toy = torch.where(
+            d.chance(0.5)[:, None, None] > 0, f.ellipse(0, 0, 1, 1), f.polygon((-1, -0.9), (1, -0.9), (0, 1.2))
+        )
+        self.scatter(canvas, 2, toy, d.shade(d.choice(PAINTS)))
 
         d = self.d
         left, right, sag, flags = self.one(-0.1, 0.5), self.one(-0.1, 0.5), self.one(0.05, 0.25), self.one(4, 8)
@@ -297,7 +305,7 @@ class Landscape:
         radius = d.uniform(0.04, 0.075)
         disc = where(self.sunny, self.frame(*self.sun, radius, radius).ellipse(0, 0, 1, 1))
         canvas.fill(disc, mix(self.white, LAMP, self.one(0.0, 0.6)))
-        canvas.wash((1 - disc / (0.3 * self.size)).clamp(0, 1).square() * 0.6, mix(self.white, LAMP, 0.2))
+        canvas.wash((1 - disc / (0.45 * self.size)).clamp(0, 1).square() * 0.6, mix(self.white, LAMP, 0.2))
         canvas.wash((1 - fall * fall * (1.8 - 1.2 * fall) - 0.4 * fall)[:, :, None], self.top)
         canvas.wash(torch.ones(1, 1, 1, device="cpu"), self.low)
 

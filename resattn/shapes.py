@@ -116,18 +116,32 @@ class Frame:
             torch.maximum(distance, across[:, k, None, :] + down[:, k, :, None], out=distance)
         return distance
 
+    def right(self, u: Scalar) -> Tensor:
+        """How far to the right of the line u: [B, S, S]."""
+        return self.plane(*self.pixels([(u, 0.0)]), self.ux / self.hx, self.uy / self.hx)
+
+    def below(self, v: Scalar) -> Tensor:
+        """How far below the line v: [B, S, S]."""
+        return self.plane(*self.pixels([(0.0, v)]), self.vx / self.hy, self.vy / self.hy)
+
+    def band(self, top: Scalar, bottom: Scalar) -> Tensor:
+        """Everything between two levels: [B, S, S]."""
+        half = self.hy * columns((0.5 * (bottom - top),))  # [B, 1]
+        return self.below(0.5 * (top + bottom)).abs_().sub_(half[:, :, None])
+
     def box(self, left: Scalar, top: Scalar, right: Scalar, bottom: Scalar) -> Tensor:
-        return self.polygon((left, top), (right, top), (right, bottom), (left, bottom))
+        half = self.hx * columns((0.5 * (right - left),))  # [B, 1]
+        beside = self.right(0.5 * (left + right)).abs_().sub_(half[:, :, None])
+        return torch.maximum(beside, self.band(top, bottom), out=beside)  # [B, S, S]
 
     def ellipse(self, u: Scalar, v: Scalar, ru: float, rv: float) -> Tensor:
-        """An ellipse about (u, v); its outline is exact, its distance to first order: [B, S, S]."""
+        """An ellipse about (u, v); its outline is exact, its distance is that of a circle of mean radius: [B, S, S]."""
         x, y = self.pixels([(u, v)])  # [B, 1]
         a, b = self.hx * ru, self.hy * rv
         s = self.plane(x, y, self.ux / (self.hx * a), self.uy / (self.hx * a))  # ±1 at the ends of the axis
         t = self.plane(x, y, self.vx / (self.hy * b), self.vy / (self.hy * b))
-        ss, tt = s.mul_(s), t.mul_(t)
-        slope = (ss / (a * a)[:, :, None] + tt / (b * b)[:, :, None]).sqrt_().clamp_(min=1e-4)
-        return ss.add_(tt).sub_(1).div_(slope).mul_(0.5)  # [B, S, S]
+        radius = (2 * a * b / (a + b))[:, :, None]
+        return s.mul_(s).add_(t.mul_(t)).sqrt_().sub_(1).mul_(radius)  # [B, S, S]
 
     def line(self, p: Point, q: Point, radius: float) -> Tensor:
         """A round-ended stroke from p to q; the radius is in units of the half height: [B, S, S]."""
@@ -183,7 +197,7 @@ def balloon(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
     gores, band = (style < 0.6).float(), ((style >= 0.6) & (style < 0.9)).float()
     inner = where(gores, torch.maximum(envelope, f.ellipse(0, -0.3, 0.14, 1.0)))
     middle = where(gores, torch.maximum(envelope, f.ellipse(0, -0.3, 0.43, 1.0)))
-    belt = where(band, torch.maximum(envelope, f.box(-1, -0.42, 1, -0.1)))
+    belt = where(band, torch.maximum(envelope, f.band(-0.42, -0.1)))
     ropes = union(f.line((-0.14, 0.55), (-0.11, 0.85), 0.025), f.line((0.14, 0.55), (0.11, 0.85), 0.025))
     basket = f.polygon((-0.17, 0.78), (0.17, 0.78), (0.13, 1.0), (-0.13, 1.0))
     return [(basket, WOOD), (inner, main), (middle, second), (belt, second), (envelope, main), (ropes, INK)]
@@ -225,8 +239,9 @@ def kite(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
     arm, wag = d.uniform(-0.42, -0.25), d.uniform(-0.25, 0.25)
     sail = f.polygon((0, -1.0), (0.6, arm), (0, 0.45), (-0.6, arm))
     halves = d.chance(0.5)
-    left = where(halves, torch.maximum(sail, f.box(-2, -2, 0, 2)))
-    quarters = union(torch.maximum(f.box(-2, -2, 0, arm), sail), torch.maximum(f.box(0, arm, 2, 2), sail))
+    u, v = f.right(0.0), f.below(arm)
+    left = where(halves, torch.maximum(sail, u))
+    quarters = torch.maximum(sail, union(torch.maximum(u, v), torch.minimum(u, v).neg_()))
     spars = union(f.line((0, -0.97), (0, 0.45), 0.025), f.line((-0.58, arm), (0.58, arm), 0.025))
     knots: list[Point] = [(0, 0.45), (wag, 0.68), (-0.6 * wag, 0.86), (0.8 * wag, 1.08)]
     string = union(*(f.line(p, q, 0.03) for p, q in pairwise(knots)))
@@ -251,7 +266,7 @@ def sailboat(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
     """A hull with a mainsail and often a jib."""
     foot, rake = d.uniform(0.55, 0.8), d.uniform(-0.1, 0.1)
     hull = f.polygon((-0.85, 0.5), (0.9, 0.46), (0.62, 0.86), (-0.62, 0.86))
-    stripe = torch.maximum(hull, f.box(-1, 0.4, 1, 0.6))
+    stripe = torch.maximum(hull, f.below(0.6))
     mast = f.line((0, 0.5), (rake, -1.0), 0.03)
     big = f.polygon((0.06 + rake, -0.94), (0.06, 0.36), (foot, 0.34))
     jib = where(d.chance(0.7), f.polygon((rake - 0.06, -0.7), (-0.06, 0.36), (-0.66, 0.36)))
@@ -316,7 +331,7 @@ def lighthouse(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
     """A banded tower with its lantern."""
     tower = f.polygon((-0.36, 0.95), (0.36, 0.95), (0.22, -0.5), (-0.22, -0.5))
     shift = d.uniform(-0.08, 0.08)
-    bands = union(f.box(-1, -0.3 + shift, 1, 0.0 + shift), f.box(-1, 0.32 + shift, 1, 0.62 + shift))
+    bands = union(f.band(shift - 0.3, shift), f.band(shift + 0.32, shift + 0.62))
     deck = f.box(-0.34, -0.56, 0.34, -0.45)
     lantern = f.box(-0.17, -0.8, 0.17, -0.5)
     dome = f.polygon((-0.26, -0.77), (0.26, -0.77), (0.08, -0.98), (-0.08, -0.98))
@@ -334,14 +349,14 @@ def lighthouse(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
 def mushroom(f: Frame, d: Draws, main: Tensor, second: Tensor) -> list[Part]:
     """A cap on a stem, mostly spotted."""
     brim = d.uniform(0.0, 0.15)
-    cap = torch.maximum(f.ellipse(0, brim, 0.92, 0.95), f.box(-2, -2, 2, brim + 0.05))
+    cap = torch.maximum(f.ellipse(0, brim, 0.92, 0.95), f.below(brim + 0.05))
     dots = union(
         f.ellipse(-0.48, -0.22, 0.15, 0.15),
         f.ellipse(0.02, -0.5, 0.19, 0.17),
         f.ellipse(0.5, -0.2, 0.14, 0.15),
         f.ellipse(-0.02, -0.04, 0.11, 0.09),
     )
-    gills = torch.maximum(f.ellipse(0, brim, 0.78, 0.2), f.box(-2, brim, 2, 2))
+    gills = f.ellipse(0, brim, 0.78, 0.2)
     stem = f.polygon((-0.22, 0.0), (0.22, 0.0), (0.32, 0.92), (-0.32, 0.92))
     spotted = d.chance(0.75)
     return [(where(spotted, torch.maximum(dots, cap)), PAPER), (cap, main), (gills, 0.7 * PAPER), (stem, PAPER)]
