@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from resattn import scenes
-from resattn.scenes import CLASSES, KINDS, Canvas, Landscape, RenderedScenes, paint, random_table, render
+from resattn import landscape, scenes, shapes
+from resattn.landscape import Canvas, Landscape
+from resattn.scenes import CLASSES, KINDS, RenderedScenes, paint, random_table, render
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_settings_of_torch_are_left_alone_and_do_not_matter():
         torch.set_num_threads(2)
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")
-        for made_once in (scenes.noise_tile, scenes.shapes.grid, scenes.shapes.constants):
+        for made_once in (landscape.noise_tile, shapes.grid, shapes.constants):
             made_once.cache_clear()
         assert digest(render("train", 30)) == before
         assert torch.get_num_threads() == 2
@@ -132,7 +133,7 @@ RED = torch.tensor([[999.0, 0.0, 0.0]])
 
 def share_of_red(canvas: Canvas, *_) -> Tensor:
     red = [(colour == RED).all() for colour in canvas.colours]
-    return sum(canvas.shares[:, k] for k, is_red in enumerate(red) if is_red) / scenes.FULL
+    return sum(canvas.shares[:, k] for k, is_red in enumerate(red) if is_red) / landscape.FULL
 
 
 def test_a_balloon_stands_out_from_the_sky(train):
@@ -188,8 +189,8 @@ def test_layers_share_out_a_pixel_without_rounding():
     ):
         canvas.wash(opacity, colour)
     shares = canvas.shares[:, :3].double()
-    assert (shares == shares.round()).all() and (shares.sum(1) == scenes.FULL).all()
-    exact = (torch.stack(colours, 2).double() @ shares.flatten(2) / scenes.FULL).round()  # [1, 3, S·S]
+    assert (shares == shares.round()).all() and (shares.sum(1) == landscape.FULL).all()
+    exact = (torch.stack(colours, 2).double() @ shares.flatten(2) / landscape.FULL).round()  # [1, 3, S·S]
     white = torch.ones(1, 3)
     assert torch.equal(canvas.develop(white, white, torch.zeros(1, 1), 3).flatten(2).double(), exact)
 
