@@ -14,7 +14,6 @@ CELL_TIMEOUT := 240
 # As many threads as this process may use; libraries that count the machine's cores would start too many in a container.
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 export OMP_NUM_THREADS
-export MPLBACKEND := agg
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .PHONY: help setup book test lint check-package check-notebooks check-book notebooks serve clean
