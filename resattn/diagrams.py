@@ -23,7 +23,7 @@ from .networks import ResidualAttentionNetwork
 from .plots import COLOURS
 
 FORMULAS = {"arl": "H = (1 + M) · T", "nal": "H = M · T", "none": "H = T"}
-ACTIVATION_NAMES = {"mixed": "f1\nsigmoid", "channel": "f2\nL2 norm", "spatial": "f3\nspatial"}
+ACTIVATION_NAMES = {"mixed": "f1: sigmoid", "channel": "f2: L2 norm", "spatial": "f3: spatial"}
 SHORT = {"preact": "pre-activation", "resnext": "ResNeXt", "inception": "Inception"}
 
 
@@ -43,7 +43,10 @@ def draw_attention_module(module: AttentionModule) -> Figure:
     mask = module.mask
     p, t = len(module.pre), len(module.trunk)
     levels = mask.depth if isinstance(mask, SoftMaskBranch) else 0
-    top, row = 1.9, [-1.25 * level for level in range(levels + 1)]  # heights of the trunk and of each mask level
+    top, row = (
+        2.5 if mask is not None else 0.0,
+        [-1.25 * level for level in range(levels + 1)],
+    )  # heights of the trunk and of each mask level
 
     text(ax, -0.75, top, "x", size=12)
     x = bars(ax, 0, top, p, GREY, f"p = {p}") + 0.55
@@ -61,27 +64,23 @@ def draw_attention_module(module: AttentionModule) -> Figure:
         end = after + 0.5
         line(ax, (after, 0), (end, 0))
     trunk_width = t * 0.44 - 0.12
-    if mask is not None:
-        end = _tail(ax, mask.tail, mask.activation, end)
-    fusion = max(end, split + trunk_width + 1.6)
-    start = (split + fusion - 0.9 - trunk_width) / 2
+    fusion, width = max(end + 0.5, split + trunk_width + 1.9), 2.1  # the middle of the fusion, and its width
+    start = (split + fusion - width / 2 - trunk_width) / 2
     arrow(ax, (split, top), (start, top))
     after = bars(ax, start, top, t, COLOURS["trunk"], f"trunk, t = {t}")
-    width = 1.9
-    arrow(ax, (after, top), (fusion - 0.35, top))
-    text(ax, (after + fusion - 0.35) / 2, top + 0.2, "T", size=11, style="italic")
-    box(ax, fusion - 0.35, top, width, 0.62, FORMULAS[module.fusion], "fusion", COLOURS["fusion"], size=10.5)
+    arrow(ax, (after, top), (fusion - width / 2, top))
+    text(ax, (after + fusion - width / 2) / 2, top + 0.22, "T", size=10, style="italic")
+    box(ax, fusion - width / 2, top, width, 0.62, FORMULAS[module.fusion], "fusion", COLOURS["fusion"], size=9.5)
     if mask is not None:
-        arrow(ax, (end - 0.35, 0), (fusion, 0), (fusion, top - 0.31))
-        text(ax, fusion + 0.22, top / 2, "M", size=11, style="italic")
-    out = fusion - 0.35 + width
-    arrow(ax, (out, top), (out + 0.5, top))
-    out = bars(ax, out + 0.5, top, p, GREY, f"p = {p}")
+        _tail(ax, mask.tail, mask.activation, end, fusion, top - 0.31)
+    out = fusion + width / 2
+    arrow(ax, (out, top), (out + 0.45, top))
+    out = bars(ax, out + 0.45, top, p, GREY, f"p = {p}")
     arrow(ax, (out, top), (out + 0.55, top))
-    text(ax, out + 0.95, top, "output", size=10)
+    text(ax, out + 1.1, top, "output", size=10)
     r = _mask_r(mask)
     parts = [f"p = {p}", f"t = {t}"] + ([f"r = {r}", f"d = {levels}"] if r else [])
-    left, right, low = -1.0, out + 1.4, row[-1] - 0.95
+    left, right, low = -1.0, out + 1.65, row[-1] - 0.95
     ax.set_title(f"Attention Module: {', '.join(parts)}", x=0.0)
     if isinstance(mask, SoftMaskBranch):
         for level, y in enumerate(row):
@@ -89,7 +88,7 @@ def draw_attention_module(module: AttentionModule) -> Figure:
             text(ax, left, y + 0.16, f"1/{2**level}" if level else "full size", size=8, colour=GREY, ha="left")
     if mask is None:
         low = top - 0.95
-    finish(figure, ax, (left - 0.1, right), (low, top + 1.05), scale=0.72)
+    finish(figure, ax, (left - 0.1, right), (low, top + 1.05), scale=0.57)
     return figure
 
 
@@ -100,24 +99,24 @@ def _encoder_decoder(ax: Axes, mask: SoftMaskBranch, split: float, top: float, r
     leaves: list[float] = []  # where the path leaves each level on its way down
     for level, units in enumerate(mask.down, start=1):
         y = row[level]
-        turn = x if level == 1 else x + 0.75
-        arrow(ax, (x, y_before), (turn, y_before), (turn, y), (turn + 0.75, y))
-        box(ax, turn - 0.48, (y + row[level - 1]) / 2, 0.96, 0.34, "max-pool", "pool", colour)
+        turn = x if level == 1 else x + 0.72
+        arrow(ax, (x, y_before), (turn, y_before), (turn, y), (turn + 0.45, y))
+        box(ax, turn - 0.54, (y + row[level - 1]) / 2, 1.08, 0.34, "max-pool", "pool", colour)
         leaves.append(x)
         lowest = level == mask.depth
         name = "2r" if lowest else "r"
-        x = bars(ax, turn + 0.75, y, _length(units), colour, f"{name} = {_length(units)}", level)
+        x = bars(ax, turn + 0.45, y, _length(units), colour, f"{name} = {_length(units)}", level)
         y_before = y
     for level in reversed(range(mask.depth)):
         y = row[level]
-        turn = x + 0.75
+        turn = x + 0.72
         target = (turn, y) if level == 0 else (turn, y - 0.14)
         arrow(ax, (x, y_before), (turn, y_before), target, head=level > 0)
         kind = "bilinear" if isinstance(mask.upsamplers[level], Bilinear) else "deconv"
-        box(ax, turn - 0.48, (y + row[level + 1]) / 2, 0.96, 0.34, kind, "upsample", colour)
+        box(ax, turn - 0.54, (y + row[level + 1]) / 2, 1.08, 0.34, kind, "upsample", colour)
         x = turn
         if level > 0:
-            left = leaves[level] + 0.75  # beyond the elbow at which the path goes on down
+            left = leaves[level] + 0.72  # beyond the elbow at which the path goes on down
             middle = (left + turn) / 2
             line(ax, (left, y), (middle - 0.16, y))
             arrow(ax, (middle + 0.16, y), (turn - 0.14, y))
@@ -131,16 +130,16 @@ def _encoder_decoder(ax: Axes, mask: SoftMaskBranch, split: float, top: float, r
     return x
 
 
-def _tail(ax: Axes, tail: nn.Sequential, activation: str, x: float) -> float:
-    """Draw the 1×1 convolutions and the activation at full resolution; returns the x where the mask turns up."""
-    arrow(ax, (x, 0), (x + 0.45, 0))
-    x += 0.45
+def _tail(ax: Axes, tail: nn.Sequential, activation: str, x: float, turn: float, goal: float) -> None:
+    """Draw the 1×1 convolutions and the activation on the way from full resolution up to the fusion."""
+    arrow(ax, (x, 0), (turn, 0), (turn, goal))
+    y = 0.42
     for layer in tail:
         if isinstance(layer, nn.Conv2d):
-            box(ax, x, 0, 0.56, 0.6, "1×1\nconv", "conv", COLOURS["mask"], size=7)
-            x += 0.66
-    box(ax, x, 0, 0.85, 0.6, ACTIVATION_NAMES[activation], "activation", COLOURS["mask"], size=7)
-    return x + 0.85 + 0.35
+            box(ax, turn - 0.65, y, 1.3, 0.34, "1×1 conv", "conv", COLOURS["mask"])
+            y += 0.46
+    box(ax, turn - 0.65, y, 1.3, 0.34, ACTIVATION_NAMES[activation], "activation", COLOURS["mask"])
+    text(ax, turn + 0.24, (y + 0.17 + goal) / 2 - 0.03, "M", size=10, style="italic")
 
 
 def _length(chain: nn.Module) -> int:
@@ -192,8 +191,8 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
     stages = [(name, list(group)) for name, group in groupby(blocks, key=lambda block: block.name.split(".")[0])]
     folded = [(name, list(_fold(group))) for name, group in stages]
     span = max(sum(_width(run[0]) + 0.45 for run in group) for _, group in folded) + 0.6
-    pitch, left = 2.05, 0.0
-    lane = max(span, 6.2)
+    pitch, left = 2.45, 0.0
+    lane = max(span, 6.9)
 
     convolution = next(layer for layer in stem.module.modules() if isinstance(layer, nn.Conv2d))
     pooled = any(isinstance(layer, nn.MaxPool2d) for layer in stem.module.modules())
@@ -204,11 +203,11 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
     arrow(ax, (left + 1.75, y), (left + 2.2, y))
     box(ax, left + 2.2, y, 3.7, 0.62, f"stem: {words}\n{_shape(stem.shape)}", "stem", GREY, size=8.5)
     exit_x, exit_y = left + 4.05, y - 0.31
-    y -= 1.65
+    y -= 2.05
     for name, group in folded:
         entry = left + 0.3
-        ax.add_patch(FancyBboxPatch((left, y - 0.8), lane, 1.6, "round,pad=0,rounding_size=0.12", fc=PALE, ec="none"))
-        middle = y + 1.02
+        ax.add_patch(FancyBboxPatch((left, y - 0.8), lane, 2.0, "round,pad=0,rounding_size=0.12", fc=PALE, ec="none"))
+        middle = y + 1.42
         x = entry + _width(group[0][0]) / 2
         arrow(ax, (exit_x, exit_y), (exit_x, middle), (x, middle), (x, y + _height(group[0][0]) / 2))
         x = entry
@@ -220,21 +219,21 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
         exit_x = x - 0.45 - _width(group[-1][0]) / 2
         exit_y = y - _height(group[-1][0]) / 2
         parameters = sum(p.numel() for p in model.get_submodule(name).parameters())
-        note = f"{name.replace('stage', 'stage ')}\n{_shape(group[-1][0].shape)}\n{parameters / 1e6:.2f} M parameters"
-        text(ax, left + lane + 0.25, y, note, size=9, ha="left", spacing=1.6)
+        note = f"{name.replace('stage', 'stage ')}: {_shape(group[-1][0].shape)}, {parameters / 1e6:.2f} M parameters"
+        text(ax, left + lane - 0.2, y + 0.95, note, size=8.5, ha="right")
         y -= pitch
-    y += 0.35
+    y += 0.65
     norm = "" if isinstance(model.norm, nn.Identity) else "BN-ReLU, "
     channels = model.classifier.in_features
-    turn = y + 0.85
+    turn = y + 0.95
     arrow(ax, (exit_x, exit_y), (exit_x, turn), (left + 1.7, turn), (left + 1.7, y + 0.31))
     box(ax, left, y, 3.4, 0.62, f"{norm}average over positions\n{channels}", "pooling", GREY, size=8.5)
     arrow(ax, (left + 3.4, y), (left + 3.85, y))
     classes = model.classifier.out_features
     box(ax, left + 3.85, y, 2.2, 0.62, f"linear classifier\n{classes} logits", "classifier", GREY, size=8.5)
     config = model.config
-    ax.set_title(f"{config.name} ({SHORT[config.unit]} units, images of {height}×{width})", x=0.0)
-    finish(figure, ax, (left - 0.1, left + lane + 2.6), (y - 0.45, 0.6), scale=0.6)
+    ax.set_title(f"{config.name} ({SHORT[config.unit]} units)", x=0.0)
+    finish(figure, ax, (left - 0.1, left + lane + 0.1), (y - 0.45, 0.6), scale=0.68)
     return figure
 
 
@@ -250,7 +249,7 @@ def _fold(blocks: list[Block]) -> Iterator[list[Block]]:
 
 
 def _width(block: Block) -> float:
-    return 2.75 if isinstance(block.module, AttentionModule) else 1.65
+    return 2.75 if isinstance(block.module, AttentionModule) else 1.55
 
 
 def _height(block: Block) -> float:
@@ -288,4 +287,4 @@ def _draw_run(ax: Axes, run: list[Block], x: float, y: float) -> None:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
+    return "×".join(map(str, shape))

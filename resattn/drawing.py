@@ -73,9 +73,8 @@ def text(
     colour: str = INK,
     ha: str = "center",
     style: str = "normal",
-    spacing: float = 1.3,
 ) -> None:
-    ax.text(x, y, words, fontsize=size, color=colour, ha=ha, va="center", style=style, linespacing=spacing, zorder=4)
+    ax.text(x, y, words, fontsize=size, color=colour, ha=ha, va="center", style=style, linespacing=1.3, zorder=4)
 
 
 def line(ax: Axes, *points: tuple[float, float]) -> None:

@@ -95,7 +95,7 @@ def test_network_diagram_shows_every_block_and_measured_shapes(name: str) -> Non
     assert name in figure.axes[0].get_title(loc="left")
     shown = "\n".join(words(figure))
     for width, (h, w) in zip(model.config.widths, model.config.stage_sizes(size, size), strict=True):
-        assert f"{width} × {h} × {w}" in shown
+        assert f"{width}×{h}×{w}" in shown
     assert_no_collision(figure)
     assert plt.get_fignums() == [figure.number]
 
@@ -134,6 +134,7 @@ def assert_no_collision(figure: Figure) -> None:
     figure.draw(renderer)
     axes = figure.axes[0]
     texts = [text for text in axes.texts if text.get_text()]
+    texts += [title for title in (axes.title, axes._left_title) if title.get_text()]
     extents = [text.get_window_extent(renderer) for text in texts]
     for i, (text, extent) in enumerate(zip(texts, extents, strict=True)):
         assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1, text.get_text()
