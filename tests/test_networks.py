@@ -26,8 +26,8 @@ def on_meta(name, **settings):
         return resattn.create(name, **settings)
 
 
-# The four networks with published model files come out to the last parameter. The CIFAR rows are this package's reading of
-# section 4.1, held fixed here; test_cifar_networks_are_near_the_printed_size compares them with the paper.
+# The four networks with published model files come out to the last parameter. The CIFAR rows are this package's reading
+# of section 4.1, held fixed here; test_networks_are_near_the_printed_size compares them with the paper.
 COUNTS = {
     "attention56": (1_030_362, 122_825_216),
     "attention92": (1_841_242, 211_913_216),
@@ -89,7 +89,7 @@ def test_forward_backward_and_masks(name):
     logits, masks = model(x, return_masks=True)
     assert logits.shape == (2, 7)
     assert list(masks) == list(model.attention_modules())
-    assert all(mask.shape[0] == 2 and mask.ndim == 4 and 0 <= mask.min() and mask.max() <= 1 for mask in masks.values())
+    assert all(mask.shape[0] == 2 and mask.ndim == 4 and mask.min() >= 0 and mask.max() <= 1 for mask in masks.values())
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
     assert without == []
@@ -206,11 +206,11 @@ def test_bad_settings(name, settings, words):
 
 
 def test_registry_and_names():
-    assert NAMES == [
+    assert [
         *(f"attention{n}" for n in (56, 92, 128, 164, 236, 452)),
         *("attention56_imagenet", "attention92_imagenet", "attentionnext56_imagenet", "attentionnext92_imagenet"),
         *("attentioninception56_imagenet", "preact_resnet164"),
-    ]
+    ] == NAMES
     assert all(isinstance(config, NetworkConfig) for config in REGISTRY.values())
 
 
