@@ -256,6 +256,7 @@ def create(name: str, **overrides: Any) -> ResidualAttentionNetwork:
 
     Raises ValueError for an unknown name, keyword or value, and says which there are.
 
+    >>> import torch
     >>> model = create("attention56", num_classes=100, fusion="nal", width=0.5)
     >>> model(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 100])
