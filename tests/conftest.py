@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tools.build_book import BOOK, ROOT
 
@@ -14,3 +15,9 @@ def html() -> Path:
     """The folder of the built book; built first if it is not current."""
     assert BOOK.build(), "the book does not build: see the warnings above"
     return BOOK.html
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same random numbers, whichever tests run before it."""
+    torch.manual_seed(0)
