@@ -65,7 +65,8 @@ def fit(
 
     A history entry has epoch, step, lr, train_loss, train_accuracy, seconds (of training) and images_per_second; an
     evaluated epoch also test_loss and test_accuracy. Accuracies are fractions. With mixup, train_accuracy is what the
-    network makes of the blended images, against each image's own label.
+    network makes of the blended images, against each image's own label. With ``progress`` each epoch prints a line, and
+    a terminal shows a bar.
 
     Raises ValueError for arguments that do not fit together, TrainingError if the loss is no longer finite, and
     CheckpointError if ``out`` cannot be written or holds another run.
@@ -127,6 +128,8 @@ def fit(
             entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
         history.append(entry)
         save()
+        if progress and distributed.rank() == 0:
+            print(_summary(entry, total), flush=True)
     if folder is not None and distributed.rank() == 0 and not (finished_before and (folder / "model.json").exists()):
         zoo.save(folder / "model", model, zoo.make_record(run, history, target))
     return history
@@ -156,7 +159,7 @@ class _Loop:
         lr = 0.0
         self.model.train()
         start = time.perf_counter()
-        hidden = not self.progress or distributed.rank() > 0
+        hidden = True if not self.progress or distributed.rank() > 0 else None  # None: hidden but on a terminal
         with tqdm(total=length, desc=f"epoch {epoch + 1}", disable=hidden, leave=False) as bar:
             for i, (x, y) in enumerate(islice(self.batches.epoch(epoch), length)):  # x [B, 3, H, W], y [B]
                 lr = self.recipe.lr_at(first_step + i, self.total)
@@ -194,6 +197,15 @@ class _Loop:
         loss.backward()
         self.optimizer.step()
         return loss.detach(), logits.detach()
+
+
+def _summary(entry: dict[str, Any], total: int) -> str:
+    """An entry of the history as one line."""
+    test = f"test error {1 - entry['test_accuracy']:.2%}, " if "test_accuracy" in entry else ""
+    return (
+        f"epoch {entry['epoch']}, step {entry['step']} of {total}: training loss {entry['train_loss']:.3f}, {test}"
+        f"{entry['seconds']:.0f} s, {entry['images_per_second']:.0f} images/s"
+    )
 
 
 def _check_finite(losses: Tensor, epoch: int, first_step: int) -> None:

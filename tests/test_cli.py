@@ -167,7 +167,8 @@ def test_two_processes_train_one_network(tmp_path):
     command += ["train", "attention56", "--data", "scenes", "--epochs", "1", "--batch-size", "500"]
     result = subprocess.run([*command, "--out", tmp_path / "run", *SMALL], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("test error") == 1
+    assert result.stdout.count("epoch 1, step 20 of 20") == 1
+    assert result.stdout.count("after 1 epochs") == 1
     state = checkpoints.load(tmp_path / "run" / "checkpoint.pt")
     assert state["run"]["world"] == 2
     assert state["history"][0]["step"] == 20  # 20,000 scenes, two processes, 500 images each a step

@@ -245,6 +245,19 @@ def test_loss_that_is_no_longer_finite_says_where(tmp_path):
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
+def test_an_epoch_prints_a_line_and_the_bar_stays_off_a_file(capsys):
+    recipe = Recipe("two", epochs=2, batch_size=32, lr=0.05, evaluate_every=2, pad=0)
+    history = fit(network(), recipe, progress=True)
+    printed = capsys.readouterr()
+    first, second = printed.out.splitlines()
+    assert first.startswith(f"epoch 1, step 4 of 8: training loss {history[0]['train_loss']:.3f}, ")
+    assert "test error" not in first
+    assert f"test error {1 - history[1]['test_accuracy']:.2%}, " in second
+    assert printed.err == ""
+    fit(network(), recipe)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_labels_outside_the_classes():
     with pytest.raises(ValueError, match="Squares 0 has 3 classes and the network 2 outputs"):
         training.fit(resattn.create("attention56", num_classes=2, **TINY), TRAIN, TEST, RECIPE, progress=False)
