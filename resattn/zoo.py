@@ -1,8 +1,10 @@
-"""Trained weights and their records (chapters 8 and 11).
+"""Trained weights and their records (chapters 8, 9 and 11).
 
 Weights are a ``.safetensors`` file, which holds tensors and nothing that could run. Beside it, under the same name,
 stands a record, a ``.json`` file that says how they came about: config, data, recipe, seed, hardware, seconds, date,
 commit, the whole training history, and the sha256 of the weights, which is checked at loading.
+
+Experiments of many runs keep their records only, all in one file of ``records/``; :func:`load_records` reads it.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from .checkpoints import CheckpointError
 from .networks import NetworkConfig, ResidualAttentionNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"  # what comes with the package
+RECORDS = Path(__file__).parent / "records"  # of experiments, without their weights
 
 
 def list_pretrained() -> list[str]:
@@ -88,6 +91,31 @@ def make_record(run: dict[str, Any], history: list[dict[str, Any]], device: torc
         "torch": torch.__version__,
         "history": history,
     }
+
+
+def list_records() -> list[str]:
+    """Names that :func:`load_records` takes: the experiments whose records come with the package."""
+    return sorted(path.stem for path in RECORDS.glob("*.json"))
+
+
+def load_records(name: str) -> list[dict[str, Any]]:
+    """The records of an experiment's runs, one dict a run, as ``python -m tools.experiments`` has stored them.
+
+    A record has what :func:`make_record` gives, and what sets the run apart from the others: network, noise, noise_seed
+    and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``. Raises ValueError for an unknown name, and
+    CheckpointError for a damaged file.
+    """
+    if name not in list_records():
+        raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")
+    path = RECORDS / f"{name}.json"
+    try:
+        runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        whole = bool(runs) and all("test_error" in run and run["history"] for run in runs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: it does not hold the records of an experiment") from error
+    if not whole:
+        raise CheckpointError(f"{path} is damaged: a run has no history or no test error")
+    return list(runs)
 
 
 def hardware(device: torch.device) -> str:
