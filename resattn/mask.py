@@ -1,7 +1,7 @@
 """The soft mask branch: what it sees, how it returns to full resolution, and its three activations (chapter 4).
 
 The branch reads the module's pre-processed input, never a trunk output, and returns a mask M of the trunk output's
-shape, [B, C, H, W]. Sources: Fig. 2 and sections 3.1 to 3.2 of the paper, and the authors' model files.
+shape, [B, C, H, W]. Sources: Fig. 2 and sections 3.2 and 3.3 of the paper, and the authors' model files.
 """
 
 from collections.abc import Callable
