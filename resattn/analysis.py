@@ -101,9 +101,10 @@ def mean_response(model: ResidualAttentionNetwork, x: Tensor) -> dict[str, float
 def pointing_game(maps: Tensor, truth: Tensor) -> Tensor:
     """Whether the largest value of each map lies on the object: maps [N, H, W] and truth bool [N, H, W] -> bool [N].
 
-    Where several positions share the largest value, the answer is the majority's, so that a constant map scores what
-    its object covers. (Zhang et al. 2016 play the game with a tolerance of some pixels; this one has none.) Raises
-    ValueError for shapes that differ, an image without an object, or a map that is not finite.
+    Where several positions share the largest value, more than half of them must lie on the object; so a constant map
+    points at no object that covers less than half of the image. (Zhang et al. 2016 play the game with a tolerance of
+    some pixels; this one has none.) Raises ValueError for shapes that differ, an image without an object, or a map that
+    is not finite.
 
     >>> maps = torch.tensor([[[0.1, 0.9], [0.0, 0.2]]])
     >>> pointing_game(maps, torch.tensor([[[False, True], [False, False]]])).tolist()
