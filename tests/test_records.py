@@ -1,0 +1,158 @@
+"""Grids of trainings: run, interrupted, resumed, stored, and read again; and the records that come with the package."""
+
+import json
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+import resattn
+from resattn import checkpoints, zoo
+from resattn.analysis import count_parameters
+from resattn.checkpoints import CheckpointError
+from resattn.recipes import Recipe
+from tools import experiments
+
+CHAPTER = Path(__file__).parents[1] / "notebooks" / "09_noisy_labels.ipynb"
+TINY = experiments.Run(
+    "tiny",
+    Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
+    seed=0,
+    noise=0.5,
+    train_images=40,
+    test_images=20,
+    settings={"stem": "conv3_stride2", "widths": (8,), "units": (1,), "modules": (1,), "poolings": (1,), "t": 1},
+)
+GRID = [TINY, replace(TINY, noise=0.0), replace(TINY, seed=1)]
+PASSING = ("seconds", "images_per_second", "date", "commit")
+
+
+def lasting(record):
+    """A record without what differs from one run of the same training to the next."""
+    history = [{k: v for k, v in entry.items() if k not in PASSING} for entry in record["history"]]
+    return {k: v for k, v in record.items() if k not in PASSING} | {"history": history}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    threads = torch.get_num_threads()
+    yield experiments.run_grid(GRID, tmp_path_factory.mktemp("work"))
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def tiny_grid(monkeypatch):
+    monkeypatch.setitem(experiments.GRIDS, "tiny", lambda: GRID)
+
+
+def test_a_grid_records_every_run_in_order(finished):
+    assert [(r["seed"], r["noise"]) for r in finished] == [(run.seed, run.noise) for run in GRID]
+    for record in finished:
+        assert record["network"] == "tiny" and record["noise_seed"] == record["seed"]
+        assert record["precision"] == "float32" and len(record["history"]) == 2 and "sha256" not in record
+        assert record["test_error"] == 1 - record["history"][-1]["test_accuracy"]
+    assert finished[0]["history"] != finished[1]["history"]  # the noise reaches the training labels
+
+
+def test_an_interrupted_grid_resumes_to_the_same_records(finished, tiny_grid, tmp_path, monkeypatch, capsys):
+    calls = 0
+    save = checkpoints.save
+
+    def save_and_stop(path, state):
+        nonlocal calls
+        save(path, state)
+        calls += 1
+        if calls == 5:  # three for the first run; then the start and the first epoch of the second
+            raise KeyboardInterrupt
+
+    arguments = ["tiny", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "records")]
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_stop)
+        assert experiments.main(arguments) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert not (tmp_path / "records").exists()
+    finished_run = tmp_path / "work" / "tiny" / GRID[0].key / "model.json"
+    before = finished_run.stat().st_mtime_ns
+    assert experiments.main(arguments) == 0
+    assert finished_run.stat().st_mtime_ns == before  # not trained again
+    monkeypatch.setattr(zoo, "RECORDS", tmp_path / "records")
+    assert [lasting(r) for r in zoo.load_records("tiny")] == [lasting(json.loads(json.dumps(r))) for r in finished]
+
+
+def test_processes_side_by_side_give_the_same_records(finished, tmp_path):
+    parallel = experiments.run_grid(GRID[:2], tmp_path, jobs=2)
+    assert [lasting(r) for r in parallel] == [lasting(r) for r in finished[:2]]
+
+
+def test_another_grid_in_the_same_folder_is_refused(finished, tiny_grid, tmp_path, monkeypatch, capsys):
+    experiments.run_grid(GRID[:1], tmp_path / "tiny")
+    changed = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
+    monkeypatch.setitem(experiments.GRIDS, "tiny", lambda: [changed])
+    assert experiments.main(["tiny", "--work", str(tmp_path), "--out", str(tmp_path)]) == 1
+    assert re.fullmatch(r"error: .*another recipe.*\n", capsys.readouterr().err)
+
+
+def test_bad_input_gets_one_sentence(tiny_grid, tmp_path, capsys):
+    assert experiments.main(["tiny", "--jobs", "0", "--work", str(tmp_path), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: jobs must be at least 1; got 0\n"
+    with pytest.raises(SystemExit) as stop:
+        experiments.main(["unknown"])
+    assert stop.value.code == 2 and "choose from" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="same network, noise and seed"):
+        experiments.run_grid([TINY, TINY], tmp_path)
+
+
+def test_an_unknown_name_lists_the_choices():
+    with pytest.raises(ValueError, match=r"no records 'lable_noise'; there are: .*label_noise"):
+        zoo.load_records("lable_noise")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"runs": []}', '{"runs": [3]}', '{"runs": [{"test_error": 0.5, "history": []}]}']
+)
+def test_a_damaged_file_is_named(text, tmp_path, monkeypatch):
+    (tmp_path / "broken.json").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(zoo, "RECORDS", tmp_path)
+    with pytest.raises(CheckpointError, match=r"broken\.json is damaged"):
+        zoo.load_records("broken")
+
+
+def test_every_stored_record_is_whole_and_of_its_grid():
+    assert set(zoo.list_records()) == set(experiments.GRIDS)
+    for name in zoo.list_records():
+        grid, records = experiments.GRIDS[name](), zoo.load_records(name)
+        assert len(records) == len(grid)
+        for run, record in zip(grid, records, strict=True):
+            wanted = json.loads(json.dumps(asdict(run)))
+            assert record["config"].items() >= wanted.pop("settings").items()
+            assert record.items() >= wanted.items()
+            assert record["noise_seed"] == run.seed and f"noise {run.noise}" in record["data"]["train"]
+            history = record["history"]
+            assert [entry["epoch"] for entry in history] == list(range(1, run.recipe.epochs + 1))
+            assert record["test_error"] == 1 - history[-1]["test_accuracy"]
+            assert record["seconds"] == sum(entry["seconds"] for entry in history) > 0
+            assert record["hardware"] and record["torch"] and re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
+            assert re.fullmatch(r"[0-9a-f]{40}\+?", record["commit"])
+
+
+def test_the_networks_of_the_label_noise_grid_have_one_size():
+    runs = {run.network: run for run in experiments.label_noise()}
+    sizes = {name: count_parameters(resattn.create("attention56", **run.settings)) for name, run in runs.items()}
+    assert sizes["arl"] == sizes["nal"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.02
+
+
+def test_the_summary_in_chapter_9_follows_from_the_records():
+    (cell,) = (c for c in nbformat.read(CHAPTER, as_version=4).cells if c["id"] == "grid-table")
+    text = "".join(output.get("text", "") for output in cell["outputs"])
+    errors = {(r["network"], r["noise"], r["seed"]): 100 * r["test_error"] for r in zoo.load_records("label_noise")}
+    names = ("twin", "nal", "arl")
+    for noise in sorted({key[1] for key in errors}):
+        (line,) = re.findall(rf"(?m)^ *{noise:.0%} .*±.*$", text)
+        values = {n: torch.tensor([v for k, v in errors.items() if k[:2] == (n, noise)]) for n in names}
+        assert re.findall(r"[\d.]+ ± [\d.]+", line) == [f"{v.mean():.1f} ± {v.std():.1f}" for v in values.values()]
+        for network in ("nal", "arl"):
+            (line,) = re.findall(rf"(?m)^{network.upper()} +{noise:.0%} .*$", text)
+            assert f"{(values['twin'] - values[network]).mean():+.1f} ±" in line
