@@ -39,7 +39,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> to
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.momentum > 0,
-        fused=device.type in ("cpu", "cuda"),
+        fused=device.type == "cuda",
     )
 
 
