@@ -3,7 +3,7 @@
 import argparse
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,24 @@ DATA_CHOICES = ("cifar10", "cifar100", "scenes", "imagenet")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 for a sentence on what was wrong, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
-    try:
+
+    def work() -> None:
         with distributed.process_group():
             options.run(options)
+
+    return exit_status(work, "resattn", "resattn: stopped")
+
+
+def exit_status(work: Callable[[], None], prefix: str, stopped: str) -> int:
+    """Do the work and return 0; 1 after one sentence on what was wrong, behind ``prefix``; 130 after Ctrl-C and the
+    sentence ``stopped``. Both sentences go to standard error."""
+    try:
+        work()
     except (ValueError, OSError, checkpoints.CheckpointError, training.TrainingError) as error:
-        print(f"resattn: {error}", file=sys.stderr)
+        print(f"{prefix}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("resattn: stopped", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         return 130
     return 0
 

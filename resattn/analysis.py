@@ -24,16 +24,18 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_multiply_adds(model: nn.Module, height: int, width: int | None = None) -> int:
+def count_multiply_adds(model: nn.Module, height: int, width: int | None = None, channels: int = 3) -> int:
     """Multiply-adds of one forward pass on one image of height × width pixels (square if ``width`` is left out).
+
+    A part of a network, such as a mask branch, takes features with more ``channels`` than an image has.
 
     Counted are convolutions, transposed convolutions and matrix products, as the paper does: what it calls FLOPs are
     multiply-adds. The model may live on the "meta" device, where counting costs no memory and next to no time.
     """
     device = next(model.parameters()).device
-    image = torch.zeros(1, 3, height, height if width is None else width, device=device)
+    x = torch.zeros(1, channels, height, height if width is None else width, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad(), _evaluation(model):
-        model(image)
+        model(x)
     return counter.get_total_flops() // 2  # PyTorch counts a multiply-add as two operations
 
 

@@ -21,10 +21,11 @@ from typing import Any
 import torch
 
 from resattn import checkpoints, data, zoo
+from resattn.__main__ import exit_status
 from resattn.data import ImageSet
 from resattn.networks import create
 from resattn.recipes import Recipe
-from resattn.training import TrainingError, fit
+from resattn.training import fit
 
 WORK = Path(__file__).parents[1] / "_build" / "experiments"
 
@@ -108,16 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=WORK, help="folder for checkpoints (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=zoo.RECORDS, help="folder for the records (default: %(default)s)")
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         records = run_grid(GRIDS[options.name](), options.work / options.name, options.jobs)
         checkpoints.write_json(options.out / f"{options.name}.json", {"runs": records})
-    except (ValueError, TrainingError, checkpoints.CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
-        return 130
-    return 0
+
+    return exit_status(work, "error", "interrupted; the same command goes on from the last finished epoch")
 
 
 if __name__ == "__main__":
