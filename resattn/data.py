@@ -86,7 +86,9 @@ class ImageSet:
 def cifar10(split: str, root: str | Path | None = None) -> ImageSet:
     """CIFAR-10 (Krizhevsky 2009): 50,000 "train" and 10,000 "test" images of 32×32 pixels in ten classes.
 
-    A file that holds fewer images is read as it is, and the set's name says how many they are.
+    A file that holds fewer images is read as it is, and the set's name says how many they are. An npz file may say
+    which of its images are the original pixels, in bool arrays `exact_train` and `exact_test`; if some are not, the
+    set's name says what share is.
 
     Raises ValueError for another split, DataError for a damaged file, DownloadError (an OSError) when the data is not
     on disk and no mirror gives it.
@@ -236,8 +238,11 @@ def _on_disk(source: _Cifar, folder: Path) -> bool:
 
 def _read(source: _Cifar, split: str, folder: Path) -> ImageSet:
     path = folder / source.npz
+    remarks = []
     if path.exists():
-        images, labels = _read_npz(path, split)
+        images, labels, exact = _read_npz(path, split)
+        if exact < 1:
+            remarks.append(f"{min(round(100 * exact, 1), 99.9)} % of the images exact")
     else:
         path = folder / source.archive.folder
         images, labels = _read_batches(source, split, path)
@@ -245,12 +250,15 @@ def _read(source: _Cifar, split: str, folder: Path) -> ImageSet:
         _check_labels(labels, len(source.classes), "labels")
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
-    count = "" if len(labels) == _FULL[split] else f" ({len(labels)} images)"
-    return ImageSet(images, labels, source.classes, f"{source.archive.title} {split}{count}")
+    if len(labels) != _FULL[split]:
+        remarks.insert(0, f"{len(labels)} images")
+    remark = f" ({', '.join(remarks)})" if remarks else ""
+    return ImageSet(images, labels, source.classes, f"{source.archive.title} {split}{remark}")
 
 
-def _read_npz(path: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Images [N, 3, 32, 32] and labels [N] of a file with Keras' keys; other keys in it are left alone."""
+def _read_npz(path: Path, split: str) -> tuple[Tensor, Tensor, float]:
+    """Images [N, 3, 32, 32] and labels [N] of a file with Keras' keys, and the share of images that are exact: 1 if
+    the file says nothing about that."""
     keys = (f"x_{split}", f"y_{split}")
     try:
         with open(path, "rb") as raw:
@@ -258,6 +266,7 @@ def _read_npz(path: Path, split: str) -> tuple[Tensor, Tensor]:
                 raise DataError(f"{path} is no npz file, or only a part of one; replace it or delete it.")
         with np.load(path, allow_pickle=False) as file:
             found = {key: file[key] for key in keys if key in file.files}
+            exact = file[f"exact_{split}"] if f"exact_{split}" in file.files else None
     except DataError:
         raise
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -270,7 +279,10 @@ def _read_npz(path: Path, split: str) -> tuple[Tensor, Tensor]:
         raise DataError(f"{path}: {keys[0]} must be uint8 [N, 32, 32, 3], N ≥ 1, not {x.dtype} {list(x.shape)}.")
     if not np.issubdtype(y.dtype, np.integer) or y.shape not in ((len(x),), (len(x), 1)):
         raise DataError(f"{path}: {keys[1]} must be whole numbers [{len(x)}], not {y.dtype} {list(y.shape)}.")
-    return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y.astype(np.int64).reshape(-1))
+    if exact is not None and (exact.dtype != np.bool_ or exact.shape != (len(x),)):
+        raise DataError(f"{path}: exact_{split} must be bool [{len(x)}], not {exact.dtype} {list(exact.shape)}.")
+    images, labels = torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y.astype(np.int64).reshape(-1))
+    return images, labels, 1.0 if exact is None else float(exact.mean())
 
 
 def _read_batches(source: _Cifar, split: str, path: Path) -> tuple[Tensor, Tensor]:

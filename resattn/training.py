@@ -96,6 +96,7 @@ def fit(
         "world": distributed.world(),
         "precision": str(dtype).removeprefix("torch."),
     }
+    commit = zoo.commit()
     history: list[dict[str, Any]] = []
     folder = None if out is None else Path(out)
 
@@ -131,7 +132,7 @@ def fit(
         if progress and distributed.rank() == 0:
             print(_summary(entry, total), flush=True)
     if folder is not None and distributed.rank() == 0 and not (finished_before and (folder / "model.json").exists()):
-        zoo.save(folder / "model", model, zoo.make_record(run, history, target))
+        zoo.save(folder / "model", model, zoo.make_record(run, history, target, commit))
     return history
 
 

@@ -79,15 +79,17 @@ def load(stem: Path) -> ResidualAttentionNetwork:
     return model.eval()
 
 
-def make_record(run: dict[str, Any], history: list[dict[str, Any]], device: torch.device) -> dict[str, Any]:
+def make_record(
+    run: dict[str, Any], history: list[dict[str, Any]], device: torch.device, started_from: str | None
+) -> dict[str, Any]:
     """What there is to know about a finished run, as plain values; ``run`` is what :func:`resattn.training.fit`
-    fixed."""
+    fixed, ``started_from`` the :func:`commit` when it was called: files may change while it trains."""
     return run | {
         "test_error": 1 - history[-1]["test_accuracy"],  # of the last epoch, never of the best
         "seconds": sum(entry["seconds"] for entry in history),
         "hardware": hardware(device),
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
+        "commit": started_from,
         "torch": torch.__version__,
         "history": history,
     }

@@ -101,6 +101,13 @@ def test_a_whole_file_is_named_without_a_count(tmp_path):
     assert found.name == "CIFAR-10 test" and found.labels.shape == (10000,)
 
 
+def test_restored_images_are_owned_up_to_in_the_name(tmp_path):
+    exact = np.arange(20) > 0  # one image of twenty is not the original
+    write_npz(tmp_path, exact_test=exact, exact_train=np.ones(50, dtype=bool))
+    assert cifar10("test", tmp_path).name == "CIFAR-10 test (20 images, 95.0 % of the images exact)"
+    assert cifar10("train", tmp_path).name == "CIFAR-10 train (50 images)"
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_cifar10_from_torchvisions_folder_without_a_warning(tmp_path, monkeypatch, split):
     write_batches(tmp_path, monkeypatch)
@@ -167,6 +174,8 @@ def test_a_damaged_npz_is_named(tmp_path, how):
         ({"y_test": Y["test"] + 1}, r"labels must be in 0\.\.9.*not 1\.\.10"),
         ({"y_test": Y["test"] - 1}, r"labels must be in 0\.\.9.*not -1\.\.8"),
         ({"y_test": np.array([{}] * 20)}, "is damaged.*pickle"),
+        ({"exact_test": np.ones(19, dtype=bool)}, r"exact_test must be bool \[20\], not bool \[19\]"),
+        ({"exact_test": np.ones(20)}, r"exact_test must be bool \[20\], not float64"),
     ],
 )
 def test_an_npz_with_the_wrong_content_is_named(tmp_path, changed, message):

@@ -1,0 +1,81 @@
+"""Train the networks whose weights come with the package, and put weights and records into resattn/weights.
+
+    python -m tools.train_zoo NAME [NAME …] [--work FOLDER] [--out FOLDER] [--threads N]
+
+Every run checkpoints after each epoch in the work folder; the same command resumes an interrupted one. The last epoch
+is kept, whatever its test error.
+"""
+
+import argparse
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resattn import checkpoints, data, zoo
+from resattn.__main__ import exit_status
+from resattn.networks import create
+from resattn.recipes import Recipe
+from resattn.training import fit
+
+WORK = Path(__file__).parents[1] / "_build" / "zoo"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A trained Attention-56: its data, its recipe, and keywords of create("attention56", …)."""
+
+    data: str
+    recipe: Recipe
+    settings: dict[str, Any]
+    seed: int = 0
+
+
+# Half the width: what two processor cores train in less than an hour.
+SCENES = Recipe("zoo_scenes", epochs=8, batch_size=64, lr=0.25, warmup=0.25, weight_decay=5e-4, pad=0)
+CIFAR = Recipe("zoo_cifar", epochs=12, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4)
+ENTRIES = {
+    "attention56_scenes": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}),
+    "attention56_scenes_nal": Entry("scenes", SCENES, {"width": 0.5, "fusion": "nal"}),
+    "attention56_scenes_trunk": Entry("scenes", SCENES, {"width": 0.5, "fusion": "none"}),
+    "attention56_scenes_seed1": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}, seed=1),
+    "attention56_scenes_seed2": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}, seed=2),
+    "attention56_cifar10": Entry("cifar10", CIFAR, {"width": 0.5, "fusion": "arl"}),
+}
+
+
+def train(name: str, entry: Entry, work: Path, out: Path) -> None:
+    """Train, resume or skip one entry, then copy its weights and its record, whole or not at all."""
+    train_set, test_set = data.load(entry.data, "train"), data.load(entry.data, "test")
+    torch.manual_seed(entry.seed)
+    model = create("attention56", num_classes=len(train_set.classes), **entry.settings)
+    folder = work / name
+    history = fit(model, train_set, test_set, entry.recipe, out=folder, seed=entry.seed)
+    zoo.load_pretrained(folder)  # raises if the files do not belong together
+    for suffix in (".safetensors", ".json"):
+        checkpoints.write_aside(out / f"{name}{suffix}", partial(shutil.copy, folder / f"model{suffix}"))
+    print(f"{name}: test error {1 - history[-1]['test_accuracy']:.2%}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.train_zoo", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=list(ENTRIES), metavar="NAME", help=", ".join(ENTRIES))
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for checkpoints (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=zoo.WEIGHTS, help="folder for the weights (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: all, %(default)s here")
+    options = parser.parse_args(arguments)
+
+    def work() -> None:
+        torch.set_num_threads(options.threads)
+        for name in options.names:
+            train(name, ENTRIES[name], options.work, options.out)
+
+    return exit_status(work, "error", "interrupted; the same command goes on from the last finished epoch")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
