@@ -11,8 +11,11 @@ STAMP := $(VENV)/.ready-$(shell { cat requirements.txt pyproject.toml tools/make
 CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CELL_TIMEOUT := 240
 
-# As many threads as this process may use; libraries that count the machine's cores would start too many in a container.
-OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# Tests and chapters run side by side, as many as this process may use cores, at most four: a chapter takes up to 2.5 GB.
+# One thread each, which does more in the same time than two threads one after the other.
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+JOBS  ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
+OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
@@ -25,6 +28,7 @@ help:
 	@echo "make serve      build the book and show it at http://localhost:$(PORT)  (PORT=…)"
 	@echo "make setup      only set up .venv  (PYTHON=… names the interpreter for a new one)"
 	@echo "make clean      remove what was built (keeps .venv)"
+	@echo "JOBS=…          how many tests or chapters run side by side (here: $(JOBS))"
 
 setup: $(STAMP)
 
@@ -32,7 +36,7 @@ $(STAMP):
 	@sh tools/make_venv.sh $(VENV) $@ $(PYTHON)
 
 book: $(STAMP)
-	@$(RUN) -m tools.build_book
+	@$(RUN) -m tools.build_book --jobs $(JOBS)
 
 # One after the other even under -j: the steps share the processor, and the last reads what the book step wrote.
 test: $(STAMP)
@@ -47,10 +51,10 @@ lint: $(STAMP)
 	$(RUN) -m mypy
 
 check-package: $(STAMP)
-	$(RUN) -m pytest -q --ignore tests/test_book.py
+	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile --ignore tests/test_book.py
 
 check-notebooks: $(STAMP)
-	$(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout $(CELL_TIMEOUT) \
+	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout $(CELL_TIMEOUT) \
 	    --nbval-sanitize-with tools/nbval_sanitize.cfg $(CHAPTERS)
 
 check-book: book

@@ -35,11 +35,11 @@ def write_page(root: Path, text: str) -> None:
     (root / "book" / "preface.md").write_text(text)
 
 
-def write_chapter(root: Path, source: str) -> None:
+def write_chapter(root: Path, source: str, name: str = "01_x", title: str = "# 1. A chapter") -> None:
     (root / "notebooks").mkdir(exist_ok=True)
-    cells = [new_markdown_cell("# 1. A chapter"), new_code_cell(source, id="only")]
+    cells = [new_markdown_cell(title), new_code_cell(source, id="only")]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), root / "notebooks" / "01_x.ipynb")
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), root / "notebooks" / f"{name}.ipynb")
 
 
 def page(book: Book) -> str:
@@ -53,6 +53,23 @@ def test_changed_package_is_executed_again(book: Book, capfd) -> None:
     (book.root / "resattn" / "words.py").write_text("'two'")
     assert not book.is_current()
     assert book.build() and "the package says 'two'" in page(book).replace("&#39;", "'")
+
+
+def test_chapters_side_by_side_are_executed_once_each(book: Book, capfd) -> None:
+    """Each writes a line to a file and waits for the other's: one after the other, they would wait for ever."""
+    wait = (
+        "import pathlib, time\n"
+        "with open('../ran', 'a') as file: print({name!r}, file=file)\n"
+        "end = time.monotonic() + 60\n"
+        "while {other!r} not in pathlib.Path('../ran').read_text(): assert time.monotonic() < end; time.sleep(0.1)"
+    )
+    write_chapter(book.root, wait.format(name="one", other="two"))
+    write_chapter(book.root, wait.format(name="two", other="one"), "02_y", "# 2. Another")
+    with open(book.root / "_toc.yml", "a") as toc:
+        toc.write("  - file: notebooks/02_y\n")
+    assert book.build(jobs=2)
+    assert sorted((book.root / "ran").read_text().split()) == ["one", "two"]
+    assert "01_x.ipynb executed" in capfd.readouterr().out
 
 
 def test_changed_data_is_executed_again(book: Book, monkeypatch) -> None:

@@ -1,19 +1,28 @@
 """Build the executed book into ``_build/html``, if anything that it is made from has changed.
 
-    python -m tools.build_book
+    python -m tools.build_book [--jobs 2]
 
-Warnings are errors, and so is a cell that raises. A build starts from nothing, so that it cannot pass because an
-earlier, failed one had read the page with the warning; only executed notebooks are kept between builds, and those only
-while the package, the tested environment and the data at hand stay the same.
+The chapters are executed first, ``jobs`` at a time, into the cache from which Sphinx takes them. Warnings are errors,
+and so is a cell that raises. A build starts from nothing, so that it cannot pass because an earlier, failed one had
+read the page with the warning; only executed notebooks are kept between builds, and those only while the package, the
+tested environment and the data at hand stay the same.
 """
 
+import argparse
 import hashlib
+import logging
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessData
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from resattn import data
 
@@ -60,7 +69,23 @@ class Book:
     def is_current(self) -> bool:
         return _read(self.built_from) == self.digest()
 
-    def build(self) -> bool:
+    def execute(self, jobs: int) -> None:
+        """Put the executed chapters of the table of contents into the cache, ``jobs`` side by side.
+
+        A chapter that fails is left out: Sphinx executes it again, and reports it.
+        """
+        timeout = yaml.safe_load((self.root / "_config.yml").read_text())["execute"]["timeout"]
+        cache = get_cache(str(self.executed))
+        for document in parse_toc_yaml(self.root / "_toc.yml"):
+            chapter = self.root / f"{document}.ipynb"
+            if chapter.exists():
+                cache.add_nb_to_project(str(chapter))
+        tasks = [ProcessData(nb.pk, nb.uri, cache, timeout, False) for nb in cache.list_unexecuted()]
+        with ProcessPoolExecutor(jobs) as pool:
+            for status, uri in pool.map(_execute_one, tasks):
+                print(f"{Path(uri).name} {'failed' if status else 'executed'}", flush=True)
+
+    def build(self, jobs: int = 1) -> bool:
         """Build the book if it is not current; False if that failed or gave a warning."""
         digest, executed_with = self.digest(), self.execution_digest()
         if _read(self.built_from) == digest:
@@ -75,6 +100,7 @@ class Book:
         self.executed_with.write_text(executed_with)
 
         start = time.perf_counter()
+        self.execute(jobs)
         jupyter_book = Path(sys.executable).with_name("jupyter-book")
         command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(self.root)]
         failed = subprocess.run(command, cwd=self.root).returncode != 0
@@ -89,7 +115,17 @@ class Book:
         return True
 
 
+def _execute_one(task: ProcessData) -> tuple[int, str]:
+    status, uri = ExecutionWorkerLocalSerial(logging.getLogger(__name__))(task)
+    return status, uri
+
+
 BOOK = Book(ROOT)
 
 if __name__ == "__main__":
-    sys.exit(not BOOK.build())
+    parser = argparse.ArgumentParser(prog="python -m tools.build_book", description="Build the executed book.")
+    parser.add_argument("--jobs", type=int, default=1, help="chapters that are executed side by side (default: 1)")
+    options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1; got {options.jobs}")
+    sys.exit(not BOOK.build(options.jobs))
