@@ -1,0 +1,91 @@
+"""The weights that come with the package: what their records say, and that they do what the records say; and how they
+are trained."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from resattn import data, zoo
+from resattn.evaluation import evaluate
+from resattn.recipes import Recipe
+from tools import train_zoo
+
+NAMES = zoo.list_pretrained()
+TINY = train_zoo.Entry(
+    "tiny",
+    Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
+    {"stem": "conv3_stride2", "widths": (8,), "units": (1,), "modules": (1,), "poolings": (1,), "t": 1},
+    seed=3,
+)
+
+
+def test_the_networks_that_the_chapters_load_are_there():
+    assert {"attention56_scenes", "attention56_scenes_nal", "attention56_scenes_trunk"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_tells_how_the_weights_came_about(name):
+    entry, record = train_zoo.ENTRIES[name], zoo.load_pretrained(name).record
+    assert record["recipe"] == json.loads(json.dumps(asdict(entry.recipe))) and record["seed"] == entry.seed
+    assert {key: record["config"][key] for key in entry.settings} == entry.settings
+    assert len(record["history"]) == entry.recipe.epochs
+    assert record["test_error"] == 1 - record["history"][-1]["test_accuracy"]  # of the last epoch, not of the best
+    assert all(record[key] for key in ("hardware", "seconds", "date", "commit", "torch"))
+    names = record["data"]
+    if entry.data == "cifar10":
+        assert names["train"].startswith("CIFAR-10 train") and names["test"].startswith("CIFAR-10 test")
+    else:
+        assert (names["train"], names["test"]) == ("Scenes train", "Scenes test")
+
+
+def test_twins_differ_in_nothing_but_the_fusion():
+    twins = [zoo.load_pretrained(f"attention56_scenes{twin}").record for twin in ("", "_nal", "_trunk")]
+    assert [twin["config"].pop("fusion") for twin in twins] == ["arl", "nal", "none"]
+    for key in ("config", "recipe", "seed", "data", "precision", "steps_per_epoch"):
+        assert twins[0][key] == twins[1][key] == twins[2][key]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "scenes" in name])
+def test_weights_err_as_often_as_their_record_says(name):
+    model, images = zoo.load_pretrained(name), data.scenes("test", 400)
+    scores = evaluate(model, images, mean=model.record["mean"], std=model.record["std"])
+    assert 1 - scores["accuracy"] == pytest.approx(model.record["test_error"], abs=0.02)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(train_zoo.ENTRIES, "tiny", TINY)
+    monkeypatch.setattr(data, "load", lambda name, split: data.scenes(split, 40))
+    threads = torch.get_num_threads()
+    yield ["tiny", "--threads", "1"]
+    torch.set_num_threads(threads)
+
+
+def test_training_puts_weights_and_record_where_they_are_loaded_from(tiny, tmp_path, monkeypatch, capsys):
+    folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "weights")]
+    assert train_zoo.main(tiny + folders) == 0
+    assert "tiny: test error" in capsys.readouterr().out
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
+    first = zoo.load_pretrained("tiny")
+    assert first.record["seed"] == 3 and len(first.record["history"]) == 2
+
+    (tmp_path / "weights" / "tiny.json").unlink()
+    assert train_zoo.main(tiny + folders) == 0  # not trained again: the finished run is there
+    assert zoo.load_pretrained("tiny").record == first.record
+
+
+def test_a_run_of_another_recipe_in_the_work_folder_is_refused(tiny, tmp_path, monkeypatch, capsys):
+    folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "weights")]
+    assert train_zoo.main(tiny + folders) == 0
+    changed = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
+    monkeypatch.setitem(train_zoo.ENTRIES, "tiny", changed)
+    assert train_zoo.main(tiny + folders) == 1
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_an_unknown_name_lists_the_choices(capsys):
+    with pytest.raises(SystemExit) as stop:
+        train_zoo.main(["attention57"])
+    assert stop.value.code == 2 and "attention56_scenes" in capsys.readouterr().err
