@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+import resattn
 from resattn import data, zoo
 from resattn.evaluation import evaluate
 from resattn.recipes import Recipe
@@ -23,6 +24,11 @@ TINY = train_zoo.Entry(
 
 def test_the_networks_that_the_chapters_load_are_there():
     assert {"attention56_scenes", "attention56_scenes_nal", "attention56_scenes_trunk"} <= set(NAMES)
+
+
+def test_what_others_rely_on_is_in_the_top_level():
+    assert set(resattn.__all__) == {"create", "data", "list_models", "load_pretrained"}
+    assert resattn.load_pretrained is zoo.load_pretrained and resattn.data is data
 
 
 @pytest.mark.parametrize("name", NAMES)
