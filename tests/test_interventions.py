@@ -1,0 +1,149 @@
+"""Masks that are replaced: what the network then computes, exactly, and that the original stays as it was."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import resattn
+from resattn.interventions import forced
+from resattn.networks import ResidualAttentionNetwork
+
+
+def network(fusion: str = "arl", **settings: object) -> ResidualAttentionNetwork:
+    """A small network of two modules a stage, whose normalisation has seen some images."""
+    settings = {"width": 0.25, "stem": "conv3_stride2", "modules": (1, 2, 1), **settings}
+    model = resattn.create("attention56", fusion=fusion, **settings)
+    with torch.no_grad():
+        model.train()(torch.randn(16, 3, 32, 32))
+    return model.eval()
+
+
+def trunk_only(model: ResidualAttentionNetwork) -> ResidualAttentionNetwork:
+    """The network without mask branches, with the same weights for the rest."""
+    trunk = ResidualAttentionNetwork(type(model.config)(**{**vars(model.config), "fusion": "none"}))
+    missing, unexpected = trunk.load_state_dict(model.state_dict(), strict=False)
+    assert missing == [] and all(".mask." in key for key in unexpected)
+    return trunk.train(model.training)
+
+
+def everywhere(model: ResidualAttentionNetwork, value: float | str) -> dict[str, float | str]:
+    return dict.fromkeys(model.attention_modules(), value)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("fusion", "neutral", "other"), [("arl", 0.0, 1.0), ("nal", 1.0, 0.5)])
+def test_neutral_masks_leave_the_trunk_bit_for_bit(fusion: str, neutral: float, other: float, training: bool) -> None:
+    model, x = network(fusion).train(training), torch.randn(4, 3, 32, 32)
+    trunk = trunk_only(model)(x)
+    assert torch.equal(forced(model, everywhere(model, neutral))(x), trunk)
+    assert not torch.equal(forced(model, everywhere(model, other))(x), trunk)
+    assert not torch.equal(model(x), trunk)
+
+
+def test_a_closed_naive_mask_makes_all_images_alike() -> None:
+    model = network("nal")
+    logits = forced(model, everywhere(model, 0))(torch.randn(4, 3, 32, 32))
+    assert torch.equal(logits, logits[:1].expand_as(logits))
+    assert model(torch.randn(4, 3, 32, 32)).std(dim=0).min() > 0
+
+
+@pytest.mark.parametrize("value", [0, 0.25, 1.0])
+def test_forced_masks_are_the_ones_returned(value: float) -> None:
+    model, x = network(), torch.randn(2, 3, 32, 32)
+    chosen = "stage2.attention2"
+    _, masks = forced(model, {chosen: value})(x, return_masks=True)
+    _, before = model(x, return_masks=True)
+    assert list(masks) == list(before)
+    assert masks[chosen].shape == before[chosen].shape and bool((masks[chosen] == value).all())
+    for name in ("stage1.attention1", "stage2.attention1"):  # what comes before the change is as it was
+        assert torch.equal(masks[name], before[name])
+    assert not torch.equal(masks["stage3.attention1"], before["stage3.attention1"])  # what comes after sees it
+
+
+def test_a_mean_mask_keeps_each_channels_mean_and_nothing_else() -> None:
+    model, x = network(), torch.randn(3, 3, 32, 40)
+    first = "stage1.attention1"
+    _, masks = forced(model, {first: "mean"})(x, return_masks=True)
+    _, before = model(x, return_masks=True)
+    mean = masks[first]
+    assert mean.shape == before[first].shape
+    assert torch.equal(mean.amax(dim=(2, 3)), mean.amin(dim=(2, 3)))  # no variance over the positions
+    torch.testing.assert_close(mean[:, :, 0, 0], before[first].mean(dim=(2, 3)))
+    assert before[first].var(dim=(2, 3)).median() > 0
+    assert mean[:, :, 0, 0].var(dim=0).median() > 0 and mean[:, :, 0, 0].var(dim=1).min() > 0  # images, channels
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_original_is_untouched(training: bool) -> None:
+    model, x = network().train(training), torch.randn(2, 3, 32, 32)
+    model.record = {"mean": [0.5]}
+    weights, twin = copy.deepcopy(model.state_dict()), copy.deepcopy(model)
+    changed = forced(model, {"stage1.attention1": "mean", "stage3.attention1": 1.0})
+    assert {module.training for module in changed.modules()} == {training}
+    assert changed.record == model.record
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.zero_()
+    changed.train()(x)
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+    assert torch.equal(model(x), twin(x))
+
+
+def test_without_values_it_is_a_copy_and_forcing_again_changes_more() -> None:
+    model, x = network(), torch.randn(2, 3, 32, 32)
+    assert torch.equal(forced(model, {})(x), model(x))
+    halves = forced(model, everywhere(model, 0.5))
+    assert torch.equal(forced(halves, everywhere(model, "mean"))(x), halves(x))  # the mean of a constant
+    twice = forced(forced(model, {"stage1.attention1": 0.0}), {"stage2.attention1": 0.0})
+    once = forced(model, {"stage1.attention1": 0.0, "stage2.attention1": 0.0})
+    assert torch.equal(twice(x), once(x))
+
+
+def test_a_constant_mask_stands_in_for_the_branch_in_training_too() -> None:
+    """No mask parameter is left, the trunk's gradient is M · ∂T/∂φ, and double precision stays double."""
+    model = network("nal").double().train()
+    halves = forced(model, everywhere(model, 0.5))
+    assert not any(".mask." in key for key in halves.state_dict())
+    assert {module.mask.training for module in halves.attention_modules().values()} == {True}
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    halves(x).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in halves.parameters())
+    means = forced(model, everywhere(model, "mean"))
+    means(x).square().sum().backward()
+    branches = [parameter for name, parameter in means.named_parameters() if ".mask." in name]
+    assert branches and all(parameter.grad is not None for parameter in branches)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stage9.attention1": 0.0}, "no Attention Module 'stage9.attention1'; there are stage1.attention1"),
+        ({"stage1.unit1": 0.0}, "no Attention Module 'stage1.unit1'"),
+        ({"stage1.attention1": 1.5}, "from 0 to 1, or 'mean'; got 1.5"),
+        ({"stage1.attention1": -0.1}, "got -0.1"),
+        ({"stage1.attention1": float("nan")}, "got nan"),
+        ({"stage1.attention1": "median"}, "got 'median'"),
+        ({"stage1.attention1": None}, "got None"),
+        ({"stage1.attention1": 0.0, "stage2.attention1": 2}, "mask of stage2.attention1"),
+    ],
+)
+def test_bad_values_are_refused_in_a_sentence(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        forced(network(), values)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        resattn.create("attention56", width=0.25, fusion="none"),
+        resattn.create("preact_resnet164", width=0.25, units=(1, 1, 1)),
+    ],
+    ids=["trunk only", "no modules"],
+)
+def test_a_network_without_masks_is_refused(model: nn.Module) -> None:
+    for values in ({}, {"stage1.attention1": 0.0}):
+        with pytest.raises(ValueError, match="has no masks to replace"):
+            forced(model, values)
