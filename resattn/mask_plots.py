@@ -34,7 +34,7 @@ def mask_view(
     weight of the mask in the third picture, from 0 (only the image) to 1. The colours span ``limits``: 0 to 1 if left
     out, or a wider range where a mask (such as f2's) leaves 0 to 1. Chapter 10 uses it.
 
-    Raises ValueError if a shape does not fit, or for a blend or channel that is out of range.
+    Raises ValueError if a shape does not fit, or for a blend, channel or limits out of range.
 
     >>> figure = mask_view(torch.zeros(3, 8, 8, dtype=torch.uint8), torch.rand(4, 2, 2), channel=3)
     >>> [axes.get_title().split("\\n")[0] for axes in figure.axes[:3]]
@@ -48,6 +48,8 @@ def mask_view(
         raise ValueError(f"the mask has the channels 0 to {len(mask) - 1}; got {channel}")
     if not 0 <= blend <= 1:
         raise ValueError(f"blend must be between 0 and 1; got {blend}")
+    if limits is not None and not limits[0] < limits[1]:
+        raise ValueError(f"limits must be a smaller and a larger number; got {limits}")
     mask = mask.detach().float().cpu()  # [C, h, w]
     drawn = mask.mean(dim=0) if channel is None else mask[channel]  # [h, w]
     low, high = float(drawn.min()), float(drawn.max())
@@ -57,9 +59,9 @@ def mask_view(
     frame = (-0.5, width - 0.5, height - 0.5, -0.5)  # the mask covers the image, whatever its own resolution
     over: dict[str, Any] = {"vmin": span[0], "vmax": span[1], "extent": frame, "interpolation": "nearest"}
     # Fixed places, in inches: whatever is written, an image stays where it was in the figure before.
-    side, gap, foot = 2.05, 0.1, 0.06
+    side, gap, foot = 2.0, 0.1, 0.1
     tall = side * height / width
-    size = (7.2, foot + tall + (0.45 if title is None else 0.75))
+    size = (7.2, foot + tall + (0.4 if title is None else 0.7))
     figure = plt.figure(figsize=size)
 
     def place(left: float, bottom: float, wide: float, high: float) -> Axes:

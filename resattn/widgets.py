@@ -5,6 +5,7 @@ PNG, so that no figure stays open. It keeps copies of the networks, in evaluatio
 networks that it was given stay as they are, and training them further does not change what it shows.
 """
 
+import base64
 import copy
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -12,7 +13,6 @@ from io import BytesIO
 from typing import Any
 
 import ipywidgets
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
@@ -58,6 +58,11 @@ class Explorer(ipywidgets.VBox):
         for control in self.controls.values():
             control.observe(self.show, "value")
         self.show()
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
+        """The widget, and its present picture for a page behind which no kernel runs."""
+        picture = base64.b64encode(self.picture.value).decode("ascii")
+        return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
 
     def values(self) -> dict[str, Any]:
         """The present value of each control, by its name."""
@@ -205,9 +210,9 @@ def _normaliser(model: ResidualAttentionNetwork, images: ImageSet) -> Callable[[
 def _png(figure: Figure) -> bytes:
     """The whole figure as an opaque PNG; closes it."""
     buffer = BytesIO()
+    whole = figure.bbox_inches  # a tight box, the book's default, would change size with every title
     try:
-        with mpl.rc_context({"savefig.bbox": None}):  # a tight box would change size with every title
-            figure.savefig(buffer, format="png", dpi=110, facecolor="white", transparent=False)
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches=whole, facecolor="white", transparent=False)
     finally:
         plt.close(figure)
     return buffer.getvalue()
