@@ -143,6 +143,21 @@ def test_a_plot_that_fails_leaves_the_explorer_usable() -> None:
     assert record.calls == [{"a": 1}, {"a": 4}]
 
 
+def test_an_adjustment_that_fails_leaves_the_explorer_usable() -> None:
+    draw = Recorder()
+    a = ipywidgets.IntSlider(1, min=0, max=9)
+
+    def adjust() -> None:
+        if a.value == 3:
+            raise ValueError("three")
+
+    Explorer(draw, {"a": a}, adjust)
+    with pytest.raises(ValueError, match="three"):
+        a.value = 3
+    a.value = 4
+    assert draw.calls == [{"a": 1}, {"a": 4}]
+
+
 # --- masks
 
 
@@ -224,7 +239,10 @@ def test_modules_follow_the_network(images: data.ImageSet) -> None:
     choice, module = explorer.controls["network"], explorer.controls["module"]
     assert module.options == ("stage1.attention1", "stage1.attention2", "stage2.attention1", "stage3.attention1")
     module.value = "stage2.attention1"
+    pictures: list[object] = []
+    explorer.picture.observe(pictures.append, "value")
     choice.value = "one"
+    assert len(pictures) == 1  # none of the modules that were chosen in passing
     assert module.options == ("stage1.attention1", "stage2.attention1", "stage3.attention1")
     assert module.value == "stage2.attention1"  # both have it
     choice.value = "two"
