@@ -10,13 +10,14 @@ import pytest
 import torch
 
 import resattn
-from resattn import checkpoints, zoo
+from resattn import checkpoints, data, zoo
 from resattn.analysis import count_parameters
 from resattn.checkpoints import CheckpointError
 from resattn.recipes import Recipe
 from tools import experiments
 
-CHAPTER = Path(__file__).parents[1] / "notebooks" / "09_noisy_labels.ipynb"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+TITLES = {"scenes": "Scenes", "cifar10": "CIFAR-10"}
 TINY = experiments.Run(
     "tiny",
     Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
@@ -127,6 +128,9 @@ def test_every_stored_record_is_whole_and_of_its_grid():
         assert len(records) == len(grid)
         for run, record in zip(grid, records, strict=True):
             wanted = json.loads(json.dumps(asdict(run)))
+            title = TITLES[wanted.pop("data")]
+            assert re.match(rf"{title} train.*, {run.train_images} images, noise", record["data"]["train"])
+            assert record["data"]["test"].startswith(f"{title} test")
             assert record["config"].items() >= wanted.pop("settings").items()
             assert record.items() >= wanted.items()
             assert record["noise_seed"] == run.seed and f"noise {run.noise}" in record["data"]["train"]
@@ -144,9 +148,70 @@ def test_the_networks_of_the_label_noise_grid_have_one_size():
     assert sizes["arl"] == sizes["nal"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.02
 
 
+def test_a_run_on_another_data_set_trains_on_its_first_images(tmp_path, monkeypatch):
+    sets = {split: replace(data.scenes(split, n), name=f"Other {split}") for split, n in (("train", 50), ("test", 20))}
+    asked = []
+    monkeypatch.setattr(data, "load", lambda name, split: asked.append((name, split)) or sets[split])
+    run = replace(TINY, noise=0.0, data="cifar100")
+    seen = []
+
+    def stop(model, train, test, *settings, **more):
+        seen.extend((train, test))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.train(run, tmp_path)
+    assert asked == [("cifar100", "train"), ("cifar100", "test")]
+    assert torch.equal(seen[0].images, sets["train"].images[:40]) and len(seen[1]) == 20
+    assert torch.equal(seen[0].labels, sets["train"].labels[:40]) and seen[0].name.startswith("Other train, 40 images")
+    with pytest.raises(ValueError, match="has 50 images; the grid needs 51"):
+        experiments.train(replace(run, train_images=51), tmp_path)
+
+
+def test_the_networks_of_the_cifar_grid_differ_in_one_thing():
+    runs = {run.network: run for run in experiments.cifar_tables()}
+    configs = {name: resattn.create("attention56", **run.settings).config for name, run in runs.items()}
+    sizes = {name: count_parameters(resattn.create("attention56", **run.settings)) for name, run in runs.items()}
+    base = asdict(configs["arl"])
+    differing = {
+        name: {k for k, v in asdict(c).items() if v != base[k]} for name, c in configs.items() if name != "arl"
+    }
+    assert differing == {
+        "channel": {"mask_activation"},
+        "spatial": {"mask_activation"},
+        "nal": {"fusion"},
+        "local": {"mask_branch"},
+        "twin": {"fusion", "units"},
+        "arl-m3": {"modules"},
+        "nal-m3": {"modules", "fusion"},
+    }
+    assert abs(sizes["twin"] / sizes["arl"] - 1) < 0.01 and abs(sizes["local"] / sizes["arl"] - 1) < 0.01
+    assert len({(run.recipe, run.train_images, run.test_images, run.data, run.noise) for run in runs.values()}) == 1
+
+
+def printed_by(chapter, cell_id):
+    (cell,) = (c for c in nbformat.read(NOTEBOOKS / chapter, as_version=4).cells if c["id"] == cell_id)
+    return "".join(output.get("text", "") for output in cell["outputs"])
+
+
+def test_the_table_in_chapter_11_follows_from_the_records():
+    text = printed_by("11_results.ipynb", "grid-table")
+    records = zoo.load_records("cifar_tables")
+    errors: dict[str, dict[int, float]] = {}
+    for record in records:
+        errors.setdefault(record["network"], {})[record["seed"]] = 100 * record["test_error"]
+    means = [torch.tensor(list(values.values())).mean() for values in errors.values()]
+    assert re.findall(r"(?m)^\S.* +([\d.]+) ± [\d.]+ +[\d. ]+$", text) == [f"{mean:.1f}" for mean in means]
+    pairs = re.findall(r"(?m)^(\S+) less (\S+) +([+-][\d.]+) ± +[\d.]+((?: +[+-][\d.]+)+) +[+-][\d.]+ Table \d$", text)
+    assert len(pairs) == 7
+    for arm, against, mean, each in pairs:
+        d = torch.tensor([errors[arm][seed] - errors[against][seed] for seed in errors[arm]], dtype=torch.float64)
+        assert mean == f"{d.mean():+.1f}" and each.split() == [f"{value:+.1f}" for value in d]
+
+
 def test_the_summary_in_chapter_9_follows_from_the_records():
-    (cell,) = (c for c in nbformat.read(CHAPTER, as_version=4).cells if c["id"] == "grid-table")
-    text = "".join(output.get("text", "") for output in cell["outputs"])
+    text = printed_by("09_noisy_labels.ipynb", "grid-table")
     errors = {(r["network"], r["noise"], r["seed"]): 100 * r["test_error"] for r in zoo.load_records("label_noise")}
     names = ("twin", "nal", "arl")
     for noise in sorted({key[1] for key in errors}):
