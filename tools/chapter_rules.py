@@ -53,13 +53,16 @@ def output_texts(cell: NotebookNode) -> list[str]:
     return streams + shown
 
 
+PICTURES = ("<Figure size", "Explorer(")  # an explorer puts its present figure beside its controls
+
+
 def shows_figure(cell: NotebookNode) -> bool:
-    return any(text.startswith("<Figure size") for text in output_texts(cell))
+    return any(text.startswith(PICTURES) for text in output_texts(cell))
 
 
 def prints_text(cell: NotebookNode) -> bool:
     """Whether there is something to compare besides the mere presence of a figure."""
-    return any(text.strip() and not text.startswith("<Figure size") for text in output_texts(cell))
+    return any(text.strip() and not text.startswith(PICTURES) for text in output_texts(cell))
 
 
 def first_line(cell: NotebookNode) -> str:
@@ -182,7 +185,7 @@ def figures(nb: NotebookNode, name: str) -> Iterator[str]:
             yield f"{where} needs a caption (mystnb.figure.caption)"
         if not figure.get("name", "").startswith("fig-"):
             yield f"{where} needs a name that starts with 'fig-' (mystnb.figure.name)"
-        if sum(text.startswith("<Figure size") for text in output_texts(cell)) > 1:
+        if sum(text.startswith(PICTURES) for text in output_texts(cell)) > 1:
             yield f"{where} shows more than one figure, or one figure twice"
 
 
