@@ -12,8 +12,8 @@ CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CELL_TIMEOUT := 240
 
 # Tests and chapters run side by side, as many as this process may use cores, at most four: a chapter takes up to 2.5 GB.
-# One thread each, which does more in the same time than two threads one after the other.
-CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# One thread each, which does more in the same time than two threads one after the other. (nproc would obey OMP_NUM_THREADS.)
+CORES := $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 JOBS  ?= $(shell echo $$(( $(CORES) < 4 ? $(CORES) : 4 )))
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
