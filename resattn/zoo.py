@@ -1,4 +1,4 @@
-"""Trained weights and their records (chapters 8, 9 and 11).
+"""Trained weights and their records (chapters 8, 9, 11 and 12).
 
 Weights are a ``.safetensors`` file, which holds tensors and nothing that could run. Beside it, under the same name,
 stands a record, a ``.json`` file that says how they came about: config, data, recipe, seed, hardware, seconds, date,
@@ -104,8 +104,9 @@ def load_records(name: str) -> list[dict[str, Any]]:
     """The records of an experiment's runs, one dict a run, as ``python -m tools.experiments`` has stored them.
 
     A record has what :func:`make_record` gives, and what sets the run apart from the others: network, noise, noise_seed
-    and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``. Raises ValueError for an unknown name, and
-    CheckpointError for a damaged file.
+    and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``, chapter 11 those of ``"cifar_tables"``.
+    Those of ``"mask_supervision"`` (chapter 12) come from ``python -m tools.mask_supervision`` and have the scores of the
+    masks. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
     """
     if name not in list_records():
         raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")
