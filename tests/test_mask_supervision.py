@@ -1,4 +1,4 @@
-"""The long experiment of chapter 12: it runs the chapter's own cells and resumes; its records are of the present ones."""
+"""The long experiment of chapter 12: it runs the chapter's own cells and resumes; the records are of these cells."""
 
 import json
 import re
