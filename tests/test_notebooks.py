@@ -217,6 +217,7 @@ BROKEN = {
     "exercise without solution": (replace("sol-b", "ex-b", "ex-a"), "'ex-b' has no solution"),
     "solution in sight": (replace("sol-b", ":class: dropdown\n", ""), "must fold"),
     "solution unchecked": (replace("n = 3", "assert n == 3", "pass"), "code cell with an assert"),
+    "exercise by number": (replace("A counterexample.", "A c", "Exercise 2 has a c"), "link it with {ref}"),
     "odd exercise label": (
         lambda nb: [replace("label: ex-a", "ex-a", "task")(nb), replace("sol-a", "ex-a", "task")(nb)],
         "must start with 'ex-'",

@@ -197,6 +197,8 @@ def exercises(nb: NotebookNode, name: str) -> Iterator[str]:
     found = EXERCISE.findall(markdown(nb))
     if len(found) < MIN_EXERCISES:
         yield f"has {len(found)} exercises, at least {MIN_EXERCISES} are needed"
+    for number in re.findall(r"\b[Ee]xercises? \d+", markdown(nb)):
+        yield f"says {number!r}: the book numbers exercises through, so link it with {{ref}}"
     solved = {}
     current = None
     for cell in nb.cells:  # the cells between solution-start and solution-end belong to the solution
