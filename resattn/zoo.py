@@ -87,11 +87,18 @@ def make_record(
     return run | {
         "test_error": 1 - history[-1]["test_accuracy"],  # of the last epoch, never of the best
         "seconds": sum(entry["seconds"] for entry in history),
+        **origin(device, started_from),
+        "history": history,
+    }
+
+
+def origin(device: torch.device, started_from: str | None) -> dict[str, Any]:
+    """Where and when a run was made, and with what: the part that every record has."""
+    return {
         "hardware": hardware(device),
         "date": datetime.now(UTC).date().isoformat(),
         "commit": started_from,
         "torch": torch.__version__,
-        "history": history,
     }
 
 

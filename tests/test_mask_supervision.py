@@ -79,6 +79,8 @@ def test_runs_of_other_cells_are_made_again(short, tmp_path, monkeypatch):
 
 
 def test_what_a_mask_is_told_reaches_the_training(short_chapter):
+    assert experiment.Arm("arl").weight == short_chapter["LAMBDA"]
+
     def losses(told, **settings):
         arm = experiment.Arm("arl", told, **settings)
         return experiment.run(short_chapter, arm, 300, seed=0)[1][0]

@@ -17,7 +17,6 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +133,8 @@ def record(chapter: dict[str, Any], amount: str, name: str, seed: int) -> dict[s
         "scores": scores,
         "test_error": 1 - scores["accuracy"] / 100,
         "seconds": time.perf_counter() - start,
-        "hardware": zoo.hardware(torch.device("cpu")),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": chapter["commit"],
+        **zoo.origin(torch.device("cpu"), chapter["commit"]),
         "cells": chapter["cells"],
-        "torch": torch.__version__,
         "history": history,
     }
 
