@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from . import batches, checkpoints, data, devices, distributed, evaluation, networks, training, zoo
+from . import data, networks, training, zoo
 from .analysis import count_multiply_adds, count_parameters
-from .folder import FolderBatches
-from .recipes import RECIPES
+from .data import FolderBatches, Normalise
+from .training import RECIPES, distributed
+from .zoo import checkpoints
 
 DATA_CHOICES = ("cifar10", "cifar100", "scenes", "imagenet")
 
@@ -125,7 +126,7 @@ def train(options: argparse.Namespace) -> None:
         recipe = replace(recipe, epochs=options.epochs, steps=None)
     changes = {"batch_size": options.batch_size, "lr": options.lr}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    device = devices.pick_device(options.device)
+    device = training.pick_device(options.device)
     overrides = dict(_setting(text) for text in options.set)
     networks.configure(options.network, **overrides)  # a wrong name is said before the data is read
 
@@ -157,15 +158,15 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     model = zoo.load_pretrained(options.weights)
-    device = devices.pick_device(options.device)
+    device = training.pick_device(options.device)
     test_set = load_data(options, "test", device, 256)
     mean, std = model.record["mean"], model.record["std"]
-    scores = evaluation.evaluate(model, test_set, mean=mean, std=std, device=device, precision=options.precision)
+    scores = training.evaluate(model, test_set, mean=mean, std=std, device=device, precision=options.precision)
     say(f"{test_set.name}: " + ", ".join(f"{key} {value:.4f}" for key, value in scores.items() if key != "images"))
 
 
 def masks(options: argparse.Namespace) -> None:
-    from . import plots  # matplotlib takes a second to import, which the other commands need not wait for
+    from .figures import plots  # matplotlib takes a second to import, which the other commands need not wait for
 
     model = zoo.load_pretrained(options.weights)
     if options.images:
@@ -175,7 +176,7 @@ def masks(options: argparse.Namespace) -> None:
         if not isinstance(test_set, data.ImageSet):
             raise ValueError("masks of imagenet are drawn from image files: name them with --images")
         images = test_set.images[: options.count]
-    x = batches.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))(images)  # [B, 3, H, W]
+    x = Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))(images)  # [B, 3, H, W]
     with torch.no_grad():
         _, found = model(x, return_masks=True)
     if not found:

@@ -113,7 +113,7 @@ class ResidualAttentionNetwork(nn.Module):
 
     Shapes: images [B, 3, H, W] float -> logits [B, num_classes]. H and W may be odd and may differ; either below
     ``config.minimum_size()`` raises ValueError, as do a wrong rank, channel count or dtype. Images are expected
-    normalised, as :class:`resattn.batches.Batches` yields them.
+    normalised, as :class:`resattn.data.batches.Batches` yields them.
 
     With ``return_masks=True`` also the masks, a dict from module name to M, [B, C, h, w], in network order. The masks
     are the very tensors that the forward pass used. Without it nothing is kept.

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from resattn import create, list_models
+from resattn.analysis import mask_depends_on_trunk
 from resattn.attention import AttentionModule
-from resattn.gradients import mask_depends_on_trunk
 from resattn.mask import SoftMaskBranch
 from resattn.units import PreActBottleneck
 

@@ -10,10 +10,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from resattn.augment import cutout, mixup, random_crop, random_flip
-from resattn.batches import Batches, channel_statistics, generator_for
-from resattn.data import DataError, ImageSet
-from resattn.folder import IMAGENET_MEAN, IMAGENET_STD, FolderBatches
+from resattn.data import (
+    Batches,
+    DataError,
+    ImageSet,
+    channel_statistics,
+    cutout,
+    generator_for,
+    mixup,
+    random_crop,
+    random_flip,
+)
+from resattn.data.folder import IMAGENET_MEAN, IMAGENET_STD, FolderBatches
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 CPU = torch.device("cpu")

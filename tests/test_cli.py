@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from resattn import checkpoints
 from resattn.__main__ import main, parser
+from resattn.zoo import checkpoints
 
 SMALL = ["--set", "width=0.25", "--set", "stem=conv3_stride2", "--precision", "float32", "--device", "cpu"]
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 import torchvision
 
-from resattn import data, downloads
-from resattn.data import DataError, ImageSet, at_hand, cifar10, cifar100, corrupt_labels, load, scenes
+from resattn import data
+from resattn.data import DataError, ImageSet, at_hand, cifar, cifar10, cifar100, corrupt_labels, downloads, load, scenes
 
 RNG = np.random.default_rng(0)
 X = {"train": RNG.integers(0, 256, (50, 32, 32, 3), np.uint8), "test": RNG.integers(0, 256, (20, 32, 32, 3), np.uint8)}
@@ -74,9 +74,9 @@ def no_other_data(monkeypatch, tmp_path):
     monkeypatch.delenv("RESATTN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
-    for name, source in (("_CIFAR10", data._CIFAR10), ("_CIFAR100", data._CIFAR100)):
+    for name, source in (("CIFAR10", cifar.CIFAR10), ("CIFAR100", cifar.CIFAR100)):
         nowhere = replace(source.archive, mirrors=("http://127.0.0.1:9/nothing",))
-        monkeypatch.setattr(data, name, replace(source, archive=nowhere))
+        monkeypatch.setattr(cifar, name, replace(source, archive=nowhere))
 
 
 def same_as(found: ImageSet, split: str) -> bool:
@@ -239,12 +239,12 @@ def test_cifar10_is_downloaded_once_and_then_read_from_disk(tmp_path, monkeypatc
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "served")) as http:
         threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}).start()
         archive = replace(
-            data._CIFAR10.archive,
+            cifar.CIFAR10.archive,
             size=len(packed),
             md5=hashlib.md5(packed).hexdigest(),
             mirrors=(f"http://127.0.0.1:{http.server_port}/cifar-10-python.tar.gz",),
         )
-        monkeypatch.setattr(data, "_CIFAR10", replace(data._CIFAR10, archive=archive))
+        monkeypatch.setattr(cifar, "CIFAR10", replace(cifar.CIFAR10, archive=archive))
         assert at_hand() == "scenes" and not (tmp_path / "cache").exists()  # looking does not download
         assert same_as(cifar10("train"), "train")
         http.shutdown()
@@ -281,7 +281,7 @@ def test_load_by_name(tmp_path):
 
 
 def test_scenes_come_with_their_masks():
-    from resattn.scenes import CLASSES, render
+    from resattn.data.scenes import CLASSES, render
 
     found = scenes("train", 12, size=32, seed=3)
     drawn = render("train", 12, 32, 3)

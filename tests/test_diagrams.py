@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import resattn
-from resattn import diagrams, plots
 from resattn.attention import AttentionModule
+from resattn.figures import diagrams, plots
 from resattn.units import PreActBottleneck
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resattn import downloads
-from resattn.downloads import Archive, DownloadError, Patience, fetch
+from resattn.data import downloads
+from resattn.data.downloads import Archive, DownloadError, Patience, fetch
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
 QUICK = Patience(timeout=0.5, floor=1e6, window=0.2)

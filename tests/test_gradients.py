@@ -8,8 +8,8 @@ from torch.autograd import gradcheck
 from torch.func import functional_call
 
 from resattn import create
+from resattn.analysis import attenuation, mask_depends_on_trunk, module_signals, per_location
 from resattn.attention import AttentionModule
-from resattn.gradients import attenuation, mask_depends_on_trunk, module_signals, per_location
 from resattn.units import PreActBottleneck
 
 SMALL = {"width": 0.25, "stem": "conv3_stride2"}

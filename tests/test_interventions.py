@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import resattn
-from resattn.interventions import forced
+from resattn.analysis import forced
 from resattn.networks import ResidualAttentionNetwork
 
 

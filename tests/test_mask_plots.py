@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from resattn import plots
-from resattn.mask_plots import mask_view, score_bars
+from resattn.figures import plots
+from resattn.figures.mask_plots import mask_view, score_bars
 
 CLASSES = tuple(f"class {k}" for k in range(20))
 

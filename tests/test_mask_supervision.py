@@ -7,8 +7,8 @@ from dataclasses import asdict
 import nbformat
 import pytest
 
+from experiments import mask_supervision as experiment
 from resattn import zoo
-from tools import mask_supervision as experiment
 
 PASSING = ("seconds", "date", "commit")
 
@@ -66,7 +66,7 @@ def test_an_interrupted_run_goes_on_after_the_last_finished_one(short, tmp_path,
     assert not (tmp_path / "records").exists()
     assert experiment.main(arguments) == 0
     assert len(asked) == 4  # the first run was not repeated
-    monkeypatch.setattr(zoo, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(zoo.grids, "RECORDS", tmp_path / "records")
     assert lasting(zoo.load_records("mask_supervision")) == lasting(json.loads(json.dumps(whole)))
 
 
@@ -118,7 +118,7 @@ def test_the_stored_records_are_of_the_present_cells_and_complete():
     ]
     assert [(record["seed"], record["labels"], record["network"]) for record in records] == wanted
     assert {record["cells"] for record in records} == {experiment.digest()}, (
-        "run python -m tools.mask_supervision again"
+        "run python -m experiments.mask_supervision again"
     )
     for record in records:
         assert record["arm"] == asdict(experiment.ARMS[record["labels"]][record["network"]])

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from test_book import remote_loads
 
-from resattn import data, plots
-from resattn.mask_plots import mask_view
-from resattn.player import WORDS, player
+from resattn import data
+from resattn.figures import plots
+from resattn.figures.mask_plots import mask_view
+from resattn.figures.player import WORDS, player
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import torch
 from matplotlib.figure import Figure
 
 import resattn
-from resattn import data, plots
+from resattn import data
+from resattn.figures import plots
 
 
 @pytest.fixture(autouse=True)

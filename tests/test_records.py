@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import resattn
-from resattn import checkpoints, data, zoo
+from experiments import grids as experiments
+from resattn import data, zoo
 from resattn.analysis import count_parameters
-from resattn.checkpoints import CheckpointError
-from resattn.recipes import Recipe
-from tools import experiments
+from resattn.training import Recipe
+from resattn.zoo import CheckpointError, checkpoints
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 TITLES = {"scenes": "Scenes", "cifar10": "CIFAR-10"}
@@ -79,7 +79,7 @@ def test_an_interrupted_grid_resumes_to_the_same_records(finished, tiny_grid, tm
     before = finished_run.stat().st_mtime_ns
     assert experiments.main(arguments) == 0
     assert finished_run.stat().st_mtime_ns == before  # not trained again
-    monkeypatch.setattr(zoo, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(zoo.grids, "RECORDS", tmp_path / "records")
     assert [lasting(r) for r in zoo.load_records("tiny")] == [lasting(json.loads(json.dumps(r))) for r in finished]
 
 
@@ -116,7 +116,7 @@ def test_an_unknown_name_lists_the_choices():
 )
 def test_a_damaged_file_is_named(text, tmp_path, monkeypatch):
     (tmp_path / "broken.json").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(zoo, "RECORDS", tmp_path)
+    monkeypatch.setattr(zoo.grids, "RECORDS", tmp_path)
     with pytest.raises(CheckpointError, match=r"broken\.json is damaged"):
         zoo.load_records("broken")
 

@@ -10,7 +10,7 @@ from conftest import ROOT
 from torch import nn
 
 from resattn import create
-from resattn.saliency import grad_cam, input_gradient
+from resattn.analysis import grad_cam, input_gradient
 
 LABELS = torch.tensor([2, 0, 1, 2])
 

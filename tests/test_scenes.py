@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from resattn import landscape, scenes, shapes
-from resattn.landscape import Canvas, Landscape
-from resattn.scenes import CLASSES, KINDS, RenderedScenes, paint, random_table, render
+from resattn.data.scenes import landscape, shapes
+from resattn.data.scenes.landscape import Canvas, Landscape
+from resattn.data.scenes.render import BATCH, CLASSES, KINDS, RenderedScenes, paint, random_table, render
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def test_another_process_with_other_threads_renders_the_same_bytes():
 
 
 def test_fewer_scenes_are_the_start_of_more_across_batches(train):
-    assert len(train.labels) > scenes.BATCH * len(CLASSES)  # so that more than one batch of each class was painted
-    for n in (1, 33, scenes.BATCH * len(CLASSES) + 5):
+    assert len(train.labels) > BATCH * len(CLASSES)  # so that more than one batch of each class was painted
+    for n in (1, 33, BATCH * len(CLASSES) + 5):
         for few, many in zip(render("train", n), train, strict=True):
             assert torch.equal(few, many[:n])
 

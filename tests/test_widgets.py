@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 import resattn
-from resattn import data, plots
-from resattn.batches import Normalise, channel_statistics
-from resattn.interventions import forced
+from resattn import data
+from resattn.analysis import forced
+from resattn.data import Normalise, channel_statistics
+from resattn.figures import plots
+from resattn.figures.widgets import Explorer, intervention_explorer, mask_explorer
 from resattn.networks import ResidualAttentionNetwork
-from resattn.widgets import Explorer, intervention_explorer, mask_explorer
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 

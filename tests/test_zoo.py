@@ -8,10 +8,9 @@ import pytest
 import torch
 
 import resattn
+from experiments import train_zoo
 from resattn import data, zoo
-from resattn.evaluation import evaluate
-from resattn.recipes import Recipe
-from tools import train_zoo
+from resattn.training import Recipe, evaluate
 
 NAMES = zoo.list_pretrained()
 TINY = train_zoo.Entry(
@@ -73,7 +72,7 @@ def test_training_puts_weights_and_record_where_they_are_loaded_from(tiny, tmp_p
     folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "weights")]
     assert train_zoo.main(tiny + folders) == 0
     assert "tiny: test error" in capsys.readouterr().out
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(zoo.pretrained, "WEIGHTS", tmp_path / "weights")
     first = zoo.load_pretrained("tiny")
     assert first.record["seed"] == 3 and len(first.record["history"]) == 2
 

@@ -15,8 +15,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from resattn.batches import Batches
-from resattn.data import ImageSet
+from resattn.data import Batches, ImageSet
 
 BATCH, MEAN, STD = 128, (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 

@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from resattn.scenes import render
+from resattn.data.scenes import render
 
 
 def main() -> None:

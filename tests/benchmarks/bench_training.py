@@ -18,12 +18,9 @@ import torch.nn.functional as F
 
 import resattn
 from resattn import zoo
-from resattn.batches import Batches
-from resattn.data import ImageSet
-from resattn.devices import pick_device, pick_precision
+from resattn.data import Batches, ImageSet
 from resattn.networks import ResidualAttentionNetwork
-from resattn.recipes import RECIPES
-from resattn.training import make_optimizer
+from resattn.training import RECIPES, make_optimizer, pick_device, pick_precision
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "attention56": {},

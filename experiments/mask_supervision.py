@@ -1,6 +1,6 @@
 """Run the long experiment of chapter 12, with the chapter's own cells, and store the records for the chapter to read.
 
-    python -m tools.mask_supervision [--threads 1] [--work FOLDER] [--out FOLDER]
+    python -m experiments.mask_supervision [--threads 1] [--work FOLDER] [--out FOLDER]
 
 Nothing of the experiment is written twice: the cells of the notebook that are named in CELLS define network, loss, loop
 and scores, and here they run with more seeds and more arms than a chapter has minutes for. Every finished run is stored
@@ -24,8 +24,9 @@ import nbformat
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from resattn import checkpoints, zoo
+from resattn import zoo
 from resattn.__main__ import exit_status
+from resattn.zoo import checkpoints
 
 ROOT = Path(__file__).parents[1]
 CHAPTER = ROOT / "notebooks" / "12_supervised_attention.ipynb"
@@ -167,10 +168,12 @@ def run_all(work: Path) -> list[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     description = (__doc__ or "").splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m tools.mask_supervision", description=description)
+    parser = argparse.ArgumentParser(prog="python -m experiments.mask_supervision", description=description)
     parser.add_argument("--threads", type=int, default=1, help="for PyTorch (default: 1)")
     parser.add_argument("--work", type=Path, default=WORK, help="folder for finished runs (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=zoo.RECORDS, help="folder for the records (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=zoo.grids.RECORDS, help="folder for the records (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
 
     def work() -> None:

@@ -16,10 +16,10 @@ from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 from torch import nn
 from torch.func import functional_call
 
-from .attention import AttentionModule
+from ..attention import AttentionModule
+from ..mask import Bilinear, SoftMaskBranch
+from ..networks import ResidualAttentionNetwork
 from .drawing import GREY, INK, PALE, arrow, bars, box, finish, line, text
-from .mask import Bilinear, SoftMaskBranch
-from .networks import ResidualAttentionNetwork
 from .plots import COLOURS
 
 FORMULAS = {"arl": "H = (1 + M) · T", "nal": "H = M · T", "none": "H = T"}

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from . import checkpoints, distributed, zoo
-from .augment import mixup
-from .batches import Batches, generator_for
-from .data import ImageSet
+from .. import zoo
+from ..data.augment import mixup
+from ..data.batches import Batches, generator_for
+from ..data.sets import ImageSet
+from ..networks import ResidualAttentionNetwork
+from ..zoo import checkpoints
+from . import distributed
 from .devices import pick_device, pick_precision
 from .evaluation import Loader, evaluate, make_test_loader
-from .networks import ResidualAttentionNetwork
 from .recipes import RECIPES, Recipe
 
 MIXUP_STREAM = 1_000_000  # keeps mixup's random numbers apart from those of the batches

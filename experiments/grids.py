@@ -1,10 +1,10 @@
 """Run a named grid of trainings once and store the records of its runs for a chapter to read.
 
-    python -m tools.experiments label_noise [--jobs 2] [--work FOLDER] [--out FOLDER]
+    python -m experiments.grids label_noise [--jobs 2] [--work FOLDER] [--out FOLDER]
 
 Every run checkpoints after each epoch in the work folder. The same command resumes an interrupted grid, to the same
-result, and skips what is finished. The records go to resattn/records/NAME.json when the last run is done; the weights
-are not stored.
+result, and skips what is finished. The records go to resattn/zoo/records/NAME.json when the last run is done; the
+weights are not stored.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from resattn import checkpoints, data, zoo
+from resattn import data, zoo
 from resattn.__main__ import exit_status
 from resattn.data import ImageSet
 from resattn.networks import create
-from resattn.recipes import RECIPES, Recipe
-from resattn.training import fit
+from resattn.training import RECIPES, Recipe, fit
+from resattn.zoo import checkpoints
 
 WORK = Path(__file__).parents[1] / "_build" / "experiments"
 
@@ -133,11 +133,13 @@ def run_grid(runs: list[Run], work: Path, jobs: int = 1) -> list[dict[str, Any]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.experiments", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m experiments.grids", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=sorted(GRIDS), help="which grid")
     parser.add_argument("--jobs", type=int, default=1, help="processes, each of one thread (default: 1)")
     parser.add_argument("--work", type=Path, default=WORK, help="folder for checkpoints (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=zoo.RECORDS, help="folder for the records (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=zoo.grids.RECORDS, help="folder for the records (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
 
     def work() -> None:

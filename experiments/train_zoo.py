@@ -1,6 +1,6 @@
-"""Train the networks whose weights come with the package, and put weights and records into resattn/weights.
+"""Train the networks whose weights come with the package, and put weights and records into resattn/zoo/weights.
 
-    python -m tools.train_zoo NAME [NAME …] [--work FOLDER] [--out FOLDER] [--threads N]
+    python -m experiments.train_zoo NAME [NAME …] [--work FOLDER] [--out FOLDER] [--threads N]
 
 Every run checkpoints after each epoch in the work folder; the same command resumes an interrupted one. The last epoch
 is kept, whatever its test error.
@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from resattn import checkpoints, data, zoo
+from resattn import data, zoo
 from resattn.__main__ import exit_status
 from resattn.networks import create
-from resattn.recipes import Recipe
-from resattn.training import fit
+from resattn.training import Recipe, fit
+from resattn.zoo import checkpoints
 
 WORK = Path(__file__).parents[1] / "_build" / "zoo"
 
@@ -62,10 +62,14 @@ def train(name: str, entry: Entry, work: Path, out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.train_zoo", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.train_zoo", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("names", nargs="+", choices=list(ENTRIES), metavar="NAME", help=", ".join(ENTRIES))
     parser.add_argument("--work", type=Path, default=WORK, help="folder for checkpoints (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=zoo.WEIGHTS, help="folder for the weights (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=zoo.pretrained.WEIGHTS, help="folder for the weights (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: all, %(default)s here")
     options = parser.parse_args(arguments)
 

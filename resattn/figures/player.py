@@ -1,7 +1,7 @@
 """A frame player for pages that have no Python behind them (chapter 10).
 
-Sliders of :mod:`resattn.widgets` need a running kernel. The player is their counterpart in the built book: all frames
-are drawn beforehand and stand in the page as PNGs, with buttons and a slider to go through them.
+Sliders of :mod:`resattn.figures.widgets` need a running kernel. The player is their counterpart in the built book: all
+frames are drawn beforehand and stand in the page as PNGs, with buttons and a slider to go through them.
 """
 
 import html
@@ -57,7 +57,7 @@ def player(
     ``draw`` is called once for each of ``frames``, in order, and returns a Figure; all must have one size. The player
     closes it. ``alt`` says what the frames show, for those who do not see them; ``interval`` is the time between
     frames in milliseconds; ``dpi`` times the figure's inches gives the pixels, and so the size of the page:
-    :func:`resattn.mask_plots.mask_view` takes about 25 kB a frame at 80. Buttons and script are matplotlib's
+    :func:`resattn.figures.mask_plots.mask_view` takes about 25 kB a frame at 80. Buttons and script are matplotlib's
     (:class:`matplotlib.animation.HTMLWriter`, as in ``to_jshtml``). Chapter 10 walks through masks with it.
 
     Raises ValueError if there are no frames, sizes differ, ``alt`` is empty or ``interval`` below 1.

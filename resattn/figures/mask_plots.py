@@ -1,7 +1,8 @@
 """Figures of one mask over its image, and of what a network says when its masks are changed (chapter 10).
 
-Pure functions in the manner of :mod:`resattn.plots`: each makes one figure with pyplot, and raises ValueError for bad
-input before it makes one. :mod:`resattn.widgets` moves them by sliders, :func:`resattn.player.player` frame by frame.
+Pure functions in the manner of :mod:`resattn.figures.plots`: each makes one figure with pyplot, and raises ValueError
+for bad input before it makes one. :mod:`resattn.figures.widgets` moves them by sliders,
+:func:`resattn.figures.player.player` frame by frame.
 """
 
 from collections.abc import Mapping, Sequence

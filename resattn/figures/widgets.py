@@ -18,11 +18,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .batches import Normalise, channel_statistics
-from .data import ImageSet
-from .interventions import forced
+from ..analysis.interventions import forced
+from ..data.batches import Normalise, channel_statistics
+from ..data.sets import ImageSet
+from ..networks import ResidualAttentionNetwork
 from .mask_plots import mask_view, score_bars
-from .networks import ResidualAttentionNetwork
 
 KEPT = 64  # results in memory, the latest ones
 AS_IT_IS = "as it is"
@@ -35,7 +35,7 @@ class Explorer(ipywidgets.VBox):
     ``adjust``, if given, is called before each drawing and may set the controls, such as the range of one after the
     value of another. One change draws at most one picture, and none if the values stay the same.
 
-    >>> from resattn.mask_plots import score_bars
+    >>> from resattn.figures.mask_plots import score_bars
     >>> def draw(p):
     ...     return score_bars({"a coin": torch.tensor([p, 1 - p])}, ("heads", "tails"), truth=0)
     >>> explorer = Explorer(draw, {"p": ipywidgets.FloatSlider(0.5, min=0, max=1)})
@@ -91,9 +91,9 @@ def mask_explorer(models: Mapping[str, ResidualAttentionNetwork], images: ImageS
     """Walk through the masks of some networks: choose image, network, module, channel (−1 is the mean) and blend.
 
     ``models`` maps what to call a network, such as "ARL", to the network. The pictures are
-    :func:`resattn.mask_plots.mask_view`; the box "full contrast" spreads the colours over the values of each mask,
-    which differ little where it is the mean of many channels. Images are normalised with the mean and deviation of
-    ``model.record``, else with those of ``images``. Chapter 10 looks at masks with it.
+    :func:`resattn.figures.mask_plots.mask_view`; the box "full contrast" spreads the colours over the values of each
+    mask, which differ little where it is the mean of many channels. Images are normalised with the mean and deviation
+    of ``model.record``, else with those of ``images``. Chapter 10 looks at masks with it.
 
     Raises ValueError if there is no network, one has no masks, or one does not take images of this size.
     """
@@ -154,9 +154,10 @@ def mask_explorer(models: Mapping[str, ResidualAttentionNetwork], images: ImageS
 def intervention_explorer(model: ResidualAttentionNetwork, images: ImageSet) -> Explorer:
     """Change the mask of each Attention Module, "as it is", "0", "1" or "mean", and see what the network then says.
 
-    The masks are changed by :func:`resattn.interventions.forced`; the pictures are
-    :func:`resattn.mask_plots.score_bars`, with the probabilities under the masks as they are beside those under the
-    masks as chosen. Images are normalised as in :func:`mask_explorer`. Chapter 10 asks with it which masks matter.
+    The masks are changed by :func:`resattn.analysis.interventions.forced`; the pictures are
+    :func:`resattn.figures.mask_plots.score_bars`, with the probabilities under the masks as they are beside those
+    under the masks as chosen. Images are normalised as in :func:`mask_explorer`. Chapter 10
+    asks with it which masks matter.
 
     Raises ValueError for a network without masks, or one that does not take images of this size.
     """

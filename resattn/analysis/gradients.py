@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import AttentionModule
-from .networks import ResidualAttentionNetwork
+from ..attention import AttentionModule
+from ..networks import ResidualAttentionNetwork
 
 
 def mask_depends_on_trunk(module: AttentionModule, x: Tensor) -> bool:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .data import ImageSet
+from ..data.sets import ImageSet
 
 # The palette of Okabe and Ito, told apart with every common colour blindness. One role, one colour, in every figure.
 COLOURS = {
@@ -153,8 +153,8 @@ def curves(history: Sequence[Mapping[str, Any]], *, title: str | None = None) ->
     """Loss and error over the epochs, training solid and test dashed.
 
     ``history`` holds one dict an epoch with the keys epoch, train_loss, train_accuracy, test_loss and test_accuracy
-    (accuracies in [0, 1]; errors are drawn in per cent), as :func:`resattn.training.fit` returns it. Chapter 8 reads
-    such curves. Raises ValueError for an empty history or a missing key.
+    (accuracies in [0, 1]; errors are drawn in per cent), as :func:`resattn.training.loop.fit` returns it. Chapter 8
+    reads such curves. Raises ValueError for an empty history or a missing key.
     """
     if not history:
         raise ValueError("the history is empty: there is no epoch to draw")

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from .augment import cutout, random_crop, random_flip
-from .data import ImageSet
+from .sets import ImageSet
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.batches import Batches
+from ..data.sets import ImageSet
 from . import distributed
-from .batches import Batches
-from .data import ImageSet
 from .devices import pick_device, pick_precision
 
 
 class Loader(Protocol):
-    """What yields normalised batches: :class:`resattn.batches.Batches` or :class:`resattn.folder.FolderBatches`."""
+    """What yields normalised batches: :class:`resattn.data.batches.Batches` or
+    :class:`resattn.data.folder.FolderBatches`."""
 
     name: str
     classes: tuple[str, ...]

@@ -11,7 +11,7 @@ from numbers import Real
 import torch
 from torch import Tensor, nn
 
-from .networks import ResidualAttentionNetwork
+from ..networks import ResidualAttentionNetwork
 
 
 class ConstantMask(nn.Module):

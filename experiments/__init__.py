@@ -1,0 +1,1 @@
+"""Experiments that take longer than a chapter; each leaves records that a chapter reads."""

@@ -1,0 +1,31 @@
+"""What the network has learned, and what it costs.
+
+Counts and receptive fields; equation 2 and the wiring it rests on; scores of maps against true masks; saliency to
+compare with; and interventions, which change a mask and see what the network then says.
+"""
+
+from .gradients import Signals, attenuation, mask_depends_on_trunk, module_signals, per_location
+from .interventions import ConstantMask, SpatialMeanMask, forced
+from .measures import count_multiply_adds, count_parameters, mean_response, receptive_field
+from .saliency import grad_cam, input_gradient
+from .scores import best_iou, energy_inside, pointing_game
+
+__all__ = [
+    "ConstantMask",
+    "Signals",
+    "SpatialMeanMask",
+    "attenuation",
+    "best_iou",
+    "count_multiply_adds",
+    "count_parameters",
+    "energy_inside",
+    "forced",
+    "grad_cam",
+    "input_gradient",
+    "mask_depends_on_trunk",
+    "mean_response",
+    "module_signals",
+    "per_location",
+    "pointing_game",
+    "receptive_field",
+]

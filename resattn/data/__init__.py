@@ -1,0 +1,37 @@
+"""What the network learns from.
+
+Image sets, each whole in memory as bytes with its labels and, where it has them, its true masks: CIFAR from the disk or
+downloaded there, and Scenes, painted here. Folders of image files. And the way from either to the batches of a training
+step: order, augmentation, normalisation, on the device.
+"""
+
+from .augment import cutout, mixup, random_crop, random_flip
+from .batches import Batches, Normalise, channel_statistics, generator_for
+from .catalogue import at_hand, load, scenes
+from .cifar import cifar10, cifar100, data_folder
+from .downloads import DownloadError
+from .folder import FolderBatches
+from .label_noise import corrupt_labels
+from .sets import DataError, ImageSet
+
+__all__ = [
+    "Batches",
+    "DataError",
+    "DownloadError",
+    "FolderBatches",
+    "ImageSet",
+    "Normalise",
+    "at_hand",
+    "channel_statistics",
+    "cifar10",
+    "cifar100",
+    "corrupt_labels",
+    "cutout",
+    "data_folder",
+    "generator_for",
+    "load",
+    "mixup",
+    "random_crop",
+    "random_flip",
+    "scenes",
+]

@@ -1,0 +1,53 @@
+"""Data sets by name, and which of them is at hand."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .cifar import CIFAR10, cifar10, cifar100, data_folder, on_disk, read
+from .scenes.render import CLASSES, render
+from .sets import DataError, ImageSet, check_split
+
+
+def scenes(split: str, n: int | None = None, size: int = 32, seed: int = 0) -> ImageSet:
+    """n rendered scenes of size × size pixels with the true masks of object and sky; 20,000 "train" or 4,000 "test".
+
+    Raises ValueError for another split, n < 1, or a size that the renderer does not allow.
+    """
+    check_split(split)
+    n = {"train": 20000, "test": 4000}[split] if n is None else n
+    if n < 1:
+        raise ValueError(f"The number of scenes must be 1 or more, not {n}.")
+    drawn = render(split, n, size, seed)
+    return ImageSet(drawn.images, drawn.labels, CLASSES, f"Scenes {split}", drawn.object_masks, drawn.sky_masks)
+
+
+_LOADERS: dict[str, Callable[..., ImageSet]] = {"cifar10": cifar10, "cifar100": cifar100, "scenes": scenes}
+
+
+def load(name: str, split: str, root: str | Path | None = None, **kw: Any) -> ImageSet:
+    """A data set by name: "cifar10", "cifar100" or "scenes"; `kw` goes to that function (n, size, seed for Scenes).
+
+    `root` is the folder of CIFAR; Scenes are rendered and do not use it. Raises ValueError for an unknown name.
+    """
+    if name not in _LOADERS:
+        raise ValueError(f"There is no data set {name!r}; choose one of {', '.join(_LOADERS)}.")
+    return scenes(split, **kw) if name == "scenes" else _LOADERS[name](split, root=root, **kw)
+
+
+def at_hand(root: str | Path | None = None) -> str:
+    """ "cifar10" when both its splits are on disk and read well, else "scenes". Never downloads.
+
+    A damaged file does not count; a warning names it.
+    """
+    folder = data_folder(root)
+    if not on_disk(CIFAR10, folder):
+        return "scenes"
+    try:
+        for split in ("train", "test"):
+            read(CIFAR10, split, folder)
+    except DataError as error:
+        warnings.warn(f"CIFAR-10 is on disk but does not count as at hand: {error}", stacklevel=2)
+        return "scenes"
+    return "cifar10"

@@ -1,0 +1,35 @@
+"""Records of experiments of many runs, all runs of one experiment in one file of ``records/``, without weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import CheckpointError
+
+RECORDS = Path(__file__).parent / "records"  # of experiments, without their weights
+
+
+def list_records() -> list[str]:
+    """Names that :func:`load_records` takes: the experiments whose records come with the package."""
+    return sorted(path.stem for path in RECORDS.glob("*.json"))
+
+
+def load_records(name: str) -> list[dict[str, Any]]:
+    """The records of an experiment's runs, one dict a run, as ``python -m experiments.grids`` has stored them.
+
+    A record has what :func:`make_record` gives, and what sets the run apart from the others: network, noise, noise_seed
+    and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``, chapter 11 those of ``"cifar_tables"``.
+    Those of ``"mask_supervision"`` (chapter 12) come from ``python -m experiments.mask_supervision`` and have the
+    scores of their masks. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
+    """
+    if name not in list_records():
+        raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")
+    path = RECORDS / f"{name}.json"
+    try:
+        runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        whole = bool(runs) and all("test_error" in run and run["history"] for run in runs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: it does not hold the records of an experiment") from error
+    if not whole:
+        raise CheckpointError(f"{path} is damaged: a run has no history or no test error")
+    return list(runs)
