@@ -5,17 +5,27 @@ compare with; and interventions, which change a mask and see what the network th
 """
 
 from .gradients import Signals, attenuation, mask_depends_on_trunk, module_signals, per_location
-from .interventions import ConstantMask, SpatialMeanMask, forced
+from .interventions import (
+    ConstantMask,
+    GivenMask,
+    SpatialMeanMask,
+    block_outputs,
+    forced,
+    swap_features,
+    swap_masks,
+)
 from .measures import count_multiply_adds, count_parameters, mean_response, receptive_field
 from .saliency import grad_cam, input_gradient
 from .scores import best_iou, energy_inside, pointing_game
 
 __all__ = [
     "ConstantMask",
+    "GivenMask",
     "Signals",
     "SpatialMeanMask",
     "attenuation",
     "best_iou",
+    "block_outputs",
     "count_multiply_adds",
     "count_parameters",
     "energy_inside",
@@ -28,4 +38,6 @@ __all__ = [
     "per_location",
     "pointing_game",
     "receptive_field",
+    "swap_features",
+    "swap_masks",
 ]

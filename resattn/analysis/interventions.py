@@ -5,7 +5,7 @@ masks of some Attention Modules, and compare the class scores.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 
 import torch
@@ -28,6 +28,22 @@ class ConstantMask(nn.Module):
         return torch.full_like(x, self.value)  # [B, C, H, W]
 
 
+class GivenMask(nn.Module):
+    """A mask that was computed elsewhere, such as for the same picture under another cue.
+
+    Shapes: [B, C, H, W] -> M, [B, C, H, W]. Raises ValueError for features of another shape than the mask's.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.given = mask.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape != self.given.shape:
+            raise ValueError(f"the given mask is {list(self.given.shape)}, and the module's features {list(x.shape)}")
+        return self.given  # [B, C, H, W]
+
+
 class SpatialMeanMask(nn.Module):
     """A mask that no longer says where: each map of ``branch`` replaced by its mean over the positions.
 
@@ -43,12 +59,13 @@ class SpatialMeanMask(nn.Module):
         return M.mean(dim=(2, 3), keepdim=True).expand_as(M)  # [B, C, H, W]
 
 
-def forced(model: ResidualAttentionNetwork, values: Mapping[str, float | str]) -> ResidualAttentionNetwork:
+def forced(model: ResidualAttentionNetwork, values: Mapping[str, float | str | Tensor]) -> ResidualAttentionNetwork:
     """A copy of the network in which masks are replaced: ``values`` maps names of ``model.attention_modules()`` to
 
     * a number from 0 to 1: M is this number everywhere. The copy has no mask branch there;
     * ``"mean"``: M of each image and channel is replaced by its mean over the positions. So the module still weighs
-      its channels, image by image, but no longer its positions.
+      its channels, image by image, but no longer its positions;
+    * a tensor [B, C, h, w]: M is this tensor. The copy then takes batches of B images only.
 
     A module that is not named keeps its mask. The copy is as deep as it goes, is in the same mode (training or
     evaluation) and on the same device as the model, which stays untouched; ``return_masks=True`` returns the new
@@ -72,12 +89,76 @@ def forced(model: ResidualAttentionNetwork, values: Mapping[str, float | str]) -
     for name, value in values.items():
         if name not in names:
             raise ValueError(f"there is no Attention Module {name!r}; there are {', '.join(names)}")
-        if value != "mean" and not (isinstance(value, Real) and 0 <= float(value) <= 1):
-            raise ValueError(f"the mask of {name} can be a number from 0 to 1, or 'mean'; got {value!r}")
+        if isinstance(value, Tensor) or value == "mean":
+            continue
+        if not (isinstance(value, Real) and 0 <= float(value) <= 1):
+            raise ValueError(f"the mask of {name} can be a number from 0 to 1, 'mean' or a tensor; got {value!r}")
     model = copy.deepcopy(model)
     modules = model.attention_modules()
     for name, value in values.items():
         branch = modules[name].get_submodule("mask")
-        new = SpatialMeanMask(branch) if value == "mean" else ConstantMask(float(value))
+        new: nn.Module
+        if isinstance(value, Tensor):
+            new = GivenMask(value)
+        else:
+            new = SpatialMeanMask(branch) if value == "mean" else ConstantMask(float(value))
         modules[name].register_module("mask", new.train(modules[name].training))
     return model
+
+
+def swap_masks(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, names: Sequence[str]) -> Tensor:
+    """What the network says of x when the named modules get the masks that it computes for ``other``.
+
+    Nothing else changes: the trunk reads x, and so do the masks of all other modules. In evaluation mode, x and other
+    being one picture under two cues, this asks which mask carries the choice (chapter 10).
+
+    Shapes: x and other [B, 3, H, W], normalised -> logits [B, num_classes]. Raises ValueError for an unknown name, a
+    network without masks, or inputs of two shapes.
+
+    >>> import resattn
+    >>> model = resattn.create("attention56", width=0.25).eval()
+    >>> x, other = torch.randn(2, 2, 3, 32, 32)
+    >>> everywhere = list(model.attention_modules())
+    >>> torch.equal(swap_masks(model, x, x, everywhere), model(x)), swap_masks(model, x, other, everywhere[:1]).shape
+    (True, torch.Size([2, 10]))
+    """
+    if x.shape != other.shape:
+        raise ValueError(f"both inputs must have one shape; got {list(x.shape)} and {list(other.shape)}")
+    with torch.no_grad():
+        _, masks = model(other, return_masks=True)  # each [B, C, h, w]
+        unknown = [name for name in names if name not in masks]
+        if unknown:
+            raise ValueError(f"there is no mask {unknown[0]!r}; there are {', '.join(masks) or 'none'}")
+        return forced(model, {name: masks[name] for name in names})(x)  # [B, num_classes]
+
+
+def block_outputs(model: ResidualAttentionNetwork, x: Tensor) -> dict[str, Tensor]:
+    """The output of every unit and module, by name, on images [B, 3, H, W]: each [B, C, h, w]."""
+    found = {}
+    with torch.no_grad():
+        x = model.stem(x)  # [B, C_stem, H, W]
+        for name, block in model.blocks():
+            x = block(x)  # [B, C, h, w]
+            found[name] = x
+    return found
+
+
+def swap_features(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, name: str, where: Tensor) -> Tensor:
+    """What the network says of x when, after the block ``name``, the features at ``where`` are those of ``other``.
+
+    The counterpart of :func:`swap_masks` for a network without masks: it asks where the choice has been made.
+
+    Shapes: x and other [B, 3, H, W], where bool [B, h, w] or [B, 1, 1] -> logits [B, num_classes]. Raises ValueError
+    for an unknown name.
+    """
+    outputs = block_outputs(model, other)
+    if name not in outputs:
+        raise ValueError(f"there is no block {name!r}; there are {', '.join(outputs)}")
+    with torch.no_grad():
+        x = model.stem(x)  # [B, C_stem, H, W]
+        for block_name, block in model.blocks():
+            x = block(x)  # [B, C, h, w]
+            if block_name == name:
+                x = torch.where(where[:, None], outputs[name], x)  # [B, C, h, w]
+        x = model.norm(x)  # [B, C, h, w]
+        return model.classifier(x.mean(dim=(2, 3)))  # [B, num_classes]

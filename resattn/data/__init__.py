@@ -9,13 +9,16 @@ from .augment import cutout, mixup, random_crop, random_flip
 from .batches import Batches, Normalise, channel_statistics, generator_for
 from .catalogue import at_hand, load, scenes
 from .cifar import cifar10, cifar100, data_folder
+from .cued import CuedSet, cued_scenes
 from .downloads import DownloadError
 from .folder import FolderBatches
 from .label_noise import corrupt_labels
+from .scenes.cued import recue
 from .sets import DataError, ImageSet
 
 __all__ = [
     "Batches",
+    "CuedSet",
     "DataError",
     "DownloadError",
     "FolderBatches",
@@ -26,6 +29,7 @@ __all__ = [
     "cifar10",
     "cifar100",
     "corrupt_labels",
+    "cued_scenes",
     "cutout",
     "data_folder",
     "generator_for",
@@ -33,5 +37,6 @@ __all__ = [
     "mixup",
     "random_crop",
     "random_flip",
+    "recue",
     "scenes",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .cifar import CIFAR10, cifar10, cifar100, data_folder, on_disk, read
+from .cued import cued_scenes
 from .scenes.render import CLASSES, render
 from .sets import DataError, ImageSet, check_split
 
@@ -23,17 +24,24 @@ def scenes(split: str, n: int | None = None, size: int = 32, seed: int = 0) -> I
     return ImageSet(drawn.images, drawn.labels, CLASSES, f"Scenes {split}", drawn.object_masks, drawn.sky_masks)
 
 
-_LOADERS: dict[str, Callable[..., ImageSet]] = {"cifar10": cifar10, "cifar100": cifar100, "scenes": scenes}
+_LOADERS: dict[str, Callable[..., ImageSet]] = {
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "scenes": scenes,
+    "cued_scenes": cued_scenes,
+}
 
 
 def load(name: str, split: str, root: str | Path | None = None, **kw: Any) -> ImageSet:
-    """A data set by name: "cifar10", "cifar100" or "scenes"; `kw` goes to that function (n, size, seed for Scenes).
+    """A data set by name: "cifar10", "cifar100", "scenes" or "cued_scenes"; `kw` goes to that function (n, size
+    and seed for what is rendered).
 
-    `root` is the folder of CIFAR; Scenes are rendered and do not use it. Raises ValueError for an unknown name.
+    `root` is the folder of CIFAR; what is rendered does not use it. Raises ValueError for an unknown name.
     """
     if name not in _LOADERS:
         raise ValueError(f"There is no data set {name!r}; choose one of {', '.join(_LOADERS)}.")
-    return scenes(split, **kw) if name == "scenes" else _LOADERS[name](split, root=root, **kw)
+    loader = _LOADERS[name]
+    return loader(split, root=root, **kw) if name.startswith("cifar") else loader(split, **kw)
 
 
 def at_hand(root: str | Path | None = None) -> str:

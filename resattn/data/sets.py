@@ -1,7 +1,8 @@
 """Images with labels and masks, held whole in memory as bytes (chapters 1 and 8)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def subset(self, indices: Tensor | Sequence[int] | slice) -> "ImageSet":
+    def subset(self, indices: Tensor | Sequence[int] | slice) -> Self:
         """The images at `indices` (int64 or bool tensor, list, range or slice), in that order."""
         if not isinstance(indices, slice):
             indices = torch.as_tensor(indices, device=self.labels.device)
@@ -58,13 +59,14 @@ class ImageSet:
                 raise ValueError(f"{self.name}: a subset must have at least one image.")
         return self._each(lambda t: t[indices])
 
-    def to(self, device: torch.device | str) -> "ImageSet":
+    def to(self, device: torch.device | str) -> Self:
         """The same set with its tensors on `device`."""
         return self._each(lambda t: t.to(device))
 
-    def _each(self, f: Callable[[Tensor], Tensor]) -> "ImageSet":
-        objects, sky = (None if t is None else f(t) for t in (self.object_masks, self.sky_masks))
-        return replace(self, images=f(self.images), labels=f(self.labels), object_masks=objects, sky_masks=sky)
+    def _each(self, f: Callable[[Tensor], Tensor]) -> Self:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: dict[str, Any] = {name: f(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **changed)
 
 
 def check_split(split: str) -> None:

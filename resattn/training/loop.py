@@ -1,6 +1,7 @@
 """The training loop: fit a network, keep it, resume it (chapter 8)."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,9 @@ from .recipes import RECIPES, Recipe
 
 MIXUP_STREAM = 1_000_000  # keeps mixup's random numbers apart from those of the batches
 LOSS_CHECK_EVERY = 25  # steps between looks at the loss; each look makes a GPU wait
+
+
+Watch = Callable[[ResidualAttentionNetwork, Sequence[float], Sequence[float]], dict[str, Any]]
 
 
 class TrainingError(Exception):
@@ -58,6 +62,7 @@ def fit(
     compile: bool = False,
     resume: bool = True,
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> list[dict[str, Any]]:
     """Train ``model`` in place and return its history, one dict an epoch. Chapter 8 builds this loop up from ten lines.
 
@@ -69,6 +74,9 @@ def fit(
     evaluated epoch also test_loss and test_accuracy. Accuracies are fractions. With mixup, train_accuracy is what the
     network makes of the blended images, against each image's own label. With ``progress`` each epoch prints a line, and
     a terminal shows a bar.
+
+    ``watch`` is called after every evaluated epoch with the network, in evaluation mode, and the mean and deviation
+    that its images are normalised by; what it returns joins the entry of that epoch.
 
     Raises ValueError for arguments that do not fit together, TrainingError if the loss is no longer finite, and
     CheckpointError if ``out`` cannot be written or holds another run.
@@ -129,6 +137,7 @@ def fit(
         if step == total or entry["epoch"] % recipe.evaluate_every == 0:
             scores = evaluate(model, test_batches, device=target, precision=run["precision"])
             entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
+            entry |= watch(model.eval(), train_batches.mean, train_batches.std) if watch else {}
         history.append(entry)
         save()
         if progress and distributed.rank() == 0:

@@ -4,6 +4,7 @@ Everything here is drawn from one distribution for all classes, so that it says 
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -80,6 +81,15 @@ def profile(across: Tensor, down: Tensor) -> Tensor:
 def mix(a: Tensor, b: Tensor, share: Tensor | float) -> Tensor:
     """Colours a and b [B, 3] with a share of b, a number or [B, 1]: [B, 3]."""
     return a + (b - a) * share
+
+
+class Spot(NamedTuple):
+    """Where an object stands, each [B]: its foot at (x, y), whether the land must change there, its half width."""
+
+    x: Tensor
+    y: Tensor
+    needed: Tensor
+    width: Tensor
 
 
 class Canvas:
@@ -211,12 +221,15 @@ class Landscape:
         canvas.fill(flag, d.shade(d.choice(PAINTS)), 1 - odd)
         canvas.fill(below.abs() - 0.008 * self.size, PAPER)
 
-    def paint_land(self, canvas: Canvas, x: Tensor, y: Tensor, needed: Tensor, width: Tensor) -> None:
-        """Field or sea, with a pond or an islet: under the object at (x, y) [B] where `needed`, else at random."""
+    def paint_land(self, canvas: Canvas, spot: Spot, second: Spot | None = None) -> None:
+        """Field or sea, with a pond or an islet: under the object of a spot where it is needed, else at random. A
+        second object gets one of its own where it needs it."""
         d, horizon, wet = self.d, self.horizon[:, None], self.wet
+        x, y, needed, width = spot
         px, py, size = d.unit(), d.uniform(self.horizon + 0.05, 0.95), d.uniform(0.12, 0.35)
         px, py, size = px + (x - px) * needed, py + (y - py) * needed, torch.maximum(size, 1.6 * width * needed)
-        f = self.frame(px, py, size, size * d.uniform(0.24, 0.36))
+        flat = d.uniform(0.24, 0.36)
+        f = self.frame(px, py, size, size * flat)
         below = self.grid - horizon  # [B, S]
         shore = (below * self.size + 0.5).clamp(0, 1)[:, :, None]  # [B, S, 1]
         below = below.clamp(min=0)
@@ -224,7 +237,11 @@ class Landscape:
         grain = noise(self.grid * self.one(0.4, 0.9) + self.one(0, 1), far * (1 + 1.2 * wet) + self.one(0, 1))
         canvas.wash(shore * ((grain - 0.62) * 3).clamp(0, 0.4), mix(self.ground, PAPER, 0.6))
         canvas.wash(shore * ((0.4 - grain) * 2).clamp(0, 0.35), mix(self.ground, INK, 0.45))
-        patch = torch.maximum(where(torch.maximum(needed, d.chance(0.45)), f.ellipse(0, 0, 1, 1)), -(shore - 0.5) * 2)
+        patch = where(torch.maximum(needed, d.chance(0.45)), f.ellipse(0, 0, 1, 1))
+        if second is not None:
+            other = self.frame(second.x, second.y, 1.6 * second.width, 1.6 * second.width * flat)
+            patch = union(patch, where(second.needed, other.ellipse(0, 0, 1, 1)))
+        patch = torch.maximum(patch, -(shore - 0.5) * 2)
         canvas.fill(patch, d.shade(mix(self.water, SAND, wet)))
         path = (1 - (self.grid - self.sun[0][:, None]).abs() * 10).clamp(0, 1) * wet * self.sunny[:, None]  # [B, S]
         canvas.wash(shore * path[:, None, :] * (grain - 0.3).clamp(0, 0.7), self.white)

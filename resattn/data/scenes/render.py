@@ -19,18 +19,20 @@ each class, so that classes are balanced exactly whenever n is a multiple of ten
 counters, and the arithmetic is exactly rounded (see `resattn.shapes`): neither threads nor batches change a pixel.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from . import objects
-from .landscape import FULL, LEAVES, PAINTS, Canvas, Landscape
-from .objects import Painter
+from .landscape import FULL, LEAVES, PAINTS, Canvas, Landscape, Spot
+from .objects import Painter, Part
 from .shapes import INK, Draws, union
+
+Job = TypeVar("Job")
 
 
 class Kind(NamedTuple):
@@ -58,6 +60,7 @@ SPLITS = ("train", "test")
 DRAWS = 236  # random numbers per image, a multiple of 4; the last 28 are the object's own
 OWN = 28
 SMALLEST = 32
+AREA = (0.035, 0.13)  # of an object, as a share of the picture
 BATCH = 96  # scenes of one class painted together at the smallest size
 
 
@@ -70,17 +73,32 @@ class RenderedScenes(NamedTuple):
     sky_masks: Tensor  # bool [N, S, S]
 
 
-def paint(kind: Kind, table: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, object masks and sky masks of one class, from random numbers [DRAWS, B] in [0, 1)."""
-    land, own = Landscape(Draws(table[:-OWN]), size), Draws(table[-OWN:])
-    canvas = Canvas(table.shape[1], size)
-    # place the object
-    half = (own.uniform(0.035, 0.13) / kind.area).sqrt()
+class Placed(NamedTuple):
+    """An object in its place: the colours and distances of its parts, front first, and where it stands."""
+
+    parts: list[Part]
+    shade: Tensor  # [B, S, S], how much darker it is where the sun does not reach
+    shadow: Tensor | None  # signed distance [B, S, S] of the shadow on the ground; None flies
+    spot: Spot
+
+
+def place(
+    kind: Kind,
+    land: Landscape,
+    own: Draws,
+    area: tuple[float, float],
+    left: float = 0.0,
+    right: float = 1.0,
+    top: float = 0.0,
+) -> Placed:
+    """An object of this kind between the columns left and right and below the row top (0 to 1), of an area in shares
+    of the picture."""
+    half = (own.uniform(*area) / kind.area).sqrt()
     stretch, mirror = own.uniform(0.85, 1.18), 1 - 2 * own.chance(0.5)
     hx, hy = half * stretch, half / stretch
-    x = 0.9 * hx + (1 - 1.8 * hx) * own.unit()
+    x = left + 0.9 * hx + (right - left - 1.8 * hx) * own.unit()
     if kind.foot is None:
-        y = 0.95 * hy + (land.horizon - 1.6 * hy).clamp(min=0) * own.unit()
+        y = top + 0.95 * hy + (land.horizon - top - 1.6 * hy).clamp(min=0) * own.unit()
         foot, needed = y, torch.zeros_like(y)
     else:
         y = torch.maximum(land.horizon + 0.05 + (0.91 - land.horizon) * own.unit() - kind.foot * hy, 0.9 * hy)
@@ -91,23 +109,42 @@ def paint(kind: Kind, table: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]
     first = own.index(len(PAINTS))
     second = PAINTS[(first + 1 + own.index(len(PAINTS) - 1)) % len(PAINTS)]  # never the first again
     main = own.choice(LEAVES) if kind.leafy else PAINTS[first]
-    # paint, front to back
-    land.paint_front(canvas)
-    uncovered = canvas.left.clone()
     parts = kind.paint(frame, own, own.shade(main), own.shade(second))
     u, v = frame.local()
     shade = (((x > land.sun[0]).float() - 0.5) * mirror)[:, None, None] * u + 0.35 * v  # grows away from the sun
-    canvas.fill(union(*(distance for distance, _ in parts)), INK, shade.mul_(0.45).clamp_(0, 0.35))
-    for distance, colour in parts:
+    shadow = None if kind.foot is None else land.frame(x, foot, hx, 0.16 * hx).ellipse(0, 0, 1, 1)
+    return Placed(parts, shade.mul_(0.45).clamp_(0, 0.35), shadow, Spot(x, foot, needed, hx))
+
+
+def paint_object(canvas: Canvas, placed: Placed) -> Tensor:
+    """Paint an object behind what is on the canvas, and return the weight that it covers of every pixel: [B, S, S]."""
+    uncovered = canvas.left.clone()
+    canvas.fill(union(*(distance for distance, _ in placed.parts)), INK, placed.shade)
+    for distance, colour in placed.parts:
         canvas.fill(distance, colour)
-    covered = uncovered - canvas.left
-    if kind.foot is not None:
-        canvas.fill(land.frame(x, foot, hx, 0.16 * hx).ellipse(0, 0, 1, 1), INK, 0.3)
+    return uncovered - canvas.left
+
+
+def paint_rest(canvas: Canvas, land: Landscape, spots: Sequence[Spot]) -> tuple[Tensor, Tensor]:
+    """What stands behind the objects, to the sky; the picture [B, 3, S, S] and the sky's mask [B, S, S]."""
     land.paint_clutter(canvas)
-    land.paint_land(canvas, x, foot, needed, hx)
+    land.paint_land(canvas, *spots)
     sky, lit = canvas.left.clone(), len(canvas.colours)
     land.paint_sky(canvas)
-    return canvas.develop(land.light, land.low, land.fog, lit), covered >= FULL / 2, sky > FULL / 2
+    return canvas.develop(land.light, land.low, land.fog, lit), sky > FULL / 2
+
+
+def paint(kind: Kind, table: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, object masks and sky masks of one class, from random numbers [DRAWS, B] in [0, 1)."""
+    land, own = Landscape(Draws(table[:-OWN]), size), Draws(table[-OWN:])
+    canvas = Canvas(table.shape[1], size)
+    placed = place(kind, land, own, AREA)
+    land.paint_front(canvas)
+    covered = paint_object(canvas, placed)
+    if placed.shadow is not None:
+        canvas.fill(placed.shadow, INK, 0.3)
+    image, sky = paint_rest(canvas, land, [placed.spot])
+    return image, covered >= FULL / 2, sky
 
 
 def render(split: str, n: int, size: int = 32, seed: int = 0) -> RenderedScenes:
@@ -122,13 +159,7 @@ def render(split: str, n: int, size: int = 32, seed: int = 0) -> RenderedScenes:
     >>> scenes.labels.bincount().tolist()
     [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     """
-    if split not in SPLITS:
-        raise ValueError(f'The split of Scenes must be "train" or "test", not {split!r}.')
-    for name, value, least in (("number of scenes", n, 1), ("size of a scene", size, SMALLEST), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"The {name} must be a whole number, {least} or more, not {value!r}.")
-    if seed >= 2**64:
-        raise ValueError(f"The seed must be below 2**64, not {seed}.")
+    check_request(split, n, size, seed)
     images = torch.empty(n, 3, size, size, dtype=torch.uint8, device="cpu")
     labels = torch.empty(n, dtype=torch.int64, device="cpu")
     objects, skies = (torch.empty(n, size, size, dtype=torch.bool, device="cpu") for _ in range(2))
@@ -150,21 +181,36 @@ def render(split: str, n: int, size: int = 32, seed: int = 0) -> RenderedScenes:
                 if len(mine):
                     yield mine + start, kind, table[mine, 1:].T.contiguous()
 
-    # One batch per thread: an operation on a small batch is over before a second thread could help with it.
+    side_by_side(fill_in, jobs())
+    return RenderedScenes(images, labels, objects, skies)
+
+
+def check_request(split: str, n: int, size: int, seed: int) -> None:
+    """Raise ValueError, in one sentence, for a set that cannot be rendered."""
+    if split not in SPLITS:
+        raise ValueError(f'The split of Scenes must be "train" or "test", not {split!r}.')
+    for name, value, least in (("number of scenes", n, 1), ("size of a scene", size, SMALLEST), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"The {name} must be a whole number, {least} or more, not {value!r}.")
+    if seed >= 2**64:
+        raise ValueError(f"The seed must be below 2**64, not {seed}.")
+
+
+def side_by_side(work: Callable[[Job], None], jobs: Iterator[Job]) -> None:
+    """Do the jobs, one thread each: an operation on a small batch is over before a second thread could help with it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(fill_in, jobs()):
+            for _ in pool.map(work, jobs):
                 pass
     finally:
         torch.set_num_threads(threads)
-    return RenderedScenes(images, labels, objects, skies)
 
 
-def random_table(split: str, seed: int, start: int, count: int) -> Tensor:
-    """The random numbers of scenes start … start + count − 1, in [0, 1): [count, DRAWS]."""
+def random_table(split: str, seed: int, start: int, count: int, draws: int = DRAWS, stream: int = 0) -> Tensor:
+    """The random numbers of scenes start … start + count − 1, in [0, 1): [count, draws]. Streams share none."""
     # Philox is a counter: it gives four numbers a step, and any step can be asked for first.
-    bits = np.random.Philox(key=np.array([seed, SPLITS.index(split)], dtype=np.uint64), counter=start * DRAWS // 4)
-    raw = bits.random_raw(count * DRAWS) >> np.uint64(40)
-    return torch.from_numpy(raw.astype(np.float32) / np.float32(2**24)).view(count, DRAWS)
+    key = np.array([seed, 2 * stream + SPLITS.index(split)], dtype=np.uint64)
+    raw = np.random.Philox(key=key, counter=start * draws // 4).random_raw(count * draws) >> np.uint64(40)
+    return torch.from_numpy(raw.astype(np.float32) / np.float32(2**24)).view(count, draws)

@@ -1,0 +1,242 @@
+"""Cued Scenes: which mask takes the work, when, and does the choice hang on it? (chapters 2, 5, 6 and 10)
+
+Written down before the run:
+
+*Arms.* The 51 k network (stem conv3_stride2, widths 32 and 64, one module a stage, poolings 2 and 1, t = 1): attention
+residual learning (ARL) and naive attention (NAL); the equal twin, which has the masks' parameters in more trunk units
+(3 and 6); the trunk alone. *Seeds.* Eight; a seed is new first weights, a new order, and its own draw of 8,010 training
+pictures. *Test.* 1,980 pictures, the same for all. 16 epochs, batch 64, bfloat16, rate 0.2, warm-up 0.2, weight decay 5e-4, no
+flips (a flip would exchange left and right), last epoch.
+
+*A network has found the cue* in the first epoch after which, of its answers that name either object, three in four name
+the one that counts. A network that has not found it by the last epoch is reported and left out of what is said of
+masks.
+
+*What decides.* (1) Swap one mask: every mask of a module is replaced by the one that the same network computes for the
+same picture under the other cue. "One mask carries the choice" holds for a network if some module's swap leaves at most
+5 % of the answers with the object that counts and gives at least 80 % to the other. It is said of an arm if it holds in
+at least seven of eight seeds. (2) Sooner or better: the epoch of finding and the final accuracy, ARL less twin and NAL
+less twin, paired over seeds, Student, four comparisons, Holm; "no difference" in accuracy if the interval lies inside
+± 2 points.
+
+*Exploratory* is the rest: place or bit (pattern and channel means exchanged separately, mirror image, flattened over
+places, over channels), the exchange of features, shifts of masks by channel, what moves first.
+
+Expected cost: 32 runs of about four minutes on one core.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from resattn import data, zoo
+from resattn.analysis import block_outputs, forced, swap_features, swap_masks
+from resattn.data import CuedSet, Normalise
+from resattn.networks import ResidualAttentionNetwork, create
+from resattn.training import Recipe, fit
+
+SMALL = {"stem": "conv3_stride2", "widths": (32, 64), "modules": (1, 1), "poolings": (2, 1), "t": 1}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "arl": SMALL | {"units": (1, 1), "fusion": "arl"},
+    "nal": SMALL | {"units": (1, 1), "fusion": "nal"},
+    "twin": SMALL | {"units": (3, 6), "fusion": "none"},
+    "trunk": SMALL | {"units": (1, 1), "fusion": "none"},
+}
+RECIPE = Recipe("cued", epochs=16, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4, pad=0, flip=False)
+TRAIN, TEST, WATCHED = 8010, 1980, 360
+
+
+@dataclass(frozen=True)
+class CuedRun:
+    """A network and a seed."""
+
+    network: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.network}-seed{self.seed}"
+
+
+RUNS = [CuedRun(network, seed) for seed, network in product(range(8), NETWORKS)]  # a whole seed at a time
+
+
+def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
+    """The record of one run: its history, watched on the way, and every intervention at its end."""
+    torch.manual_seed(run.seed)
+    model = create("attention56", num_classes=len(data.scenes("test", 1).classes), **NETWORKS[run.network])
+    train_set = data.cued_scenes("train", TRAIN, seed=run.seed)
+    watched = test_set(WATCHED)
+
+    def watch(model: ResidualAttentionNetwork, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
+        views = Views(watched, mean, std)
+        return {"answers": answers(model, views), "swaps": swaps(model, views), "shifts": shifts(model, views)}
+
+    fit(
+        model,
+        train_set,
+        test_set(TEST),
+        RECIPE,
+        out=folder,
+        seed=run.seed,
+        device=device,
+        precision="bfloat16",
+        progress=False,
+        watch=watch,
+    )
+    model = zoo.load_pretrained(folder)
+    record = dict(model.record)
+    del record["sha256"]  # of weights that are not kept with the record
+    views = Views(test_set(TEST), record["mean"], record["std"])
+    return {
+        "network": run.network,
+        **record,
+        "seconds": sum(entry["seconds"] for entry in record["history"]),
+        "answers": answers(model, views),
+        "swaps": swaps(model, views),
+        "shifts": shifts(model, views),
+        "replacements": replacements(model, views),
+        "features": features(model, views),
+    }
+
+
+@cache
+def test_set(n: int) -> CuedSet:
+    return data.cued_scenes("test", n)
+
+
+class Views:
+    """Every picture under both cues, normalised: x[0] the left object counts, x[1] the right one; [N, 3, S, S] each."""
+
+    def __init__(self, pictures: CuedSet, mean: Sequence[float], std: Sequence[float]) -> None:
+        normalise = Normalise(mean, std, torch.device("cpu"))
+        count = len(pictures)
+        cues = [torch.full((count,), cue) for cue in (0, 1)]
+        self.x = [normalise(pictures.recued(cue).images) for cue in cues]
+        self.labels = pictures.pair_labels  # [N, 2]
+        self.masks = pictures.pair_masks  # [N, 2, S, S]
+
+    def count(self, logits: Sequence[Tensor]) -> list[float]:
+        """The shares of answers that name the cued object, and the other one, over both cues: logits [N, K] each."""
+        named = torch.stack([scores.argmax(1) for scores in logits], 1)  # [N, 2], by cue
+        cued = (named == self.labels).float().mean().item()
+        other = (named == self.labels.flip(1)).float().mean().item()
+        return [round(cued, 5), round(other, 5)]
+
+
+def answers(model: ResidualAttentionNetwork, views: Views) -> list[float]:
+    """Shares of answers for the cued and for the other object."""
+    with torch.no_grad():
+        return views.count([model(x) for x in views.x])
+
+
+def masked(model: ResidualAttentionNetwork) -> list[str]:
+    return [name for name, module in model.attention_modules().items() if module.mask is not None]
+
+
+def swaps(model: ResidualAttentionNetwork, views: Views) -> dict[str, list[float]]:
+    """Shares of answers for the cued and for the other object when one mask, or all, come from the other cue."""
+    names = masked(model)
+    chosen = {name: [name] for name in names} | ({"all": names} if names else {})
+    return {
+        key: views.count([swap_masks(model, views.x[cue], views.x[1 - cue], which) for cue in (0, 1)])
+        for key, which in chosen.items()
+    }
+
+
+def shifts(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str, Any]]:
+    """By module and channel, how far the mask, and the trunk's output relative to its size, move to the cued object.
+
+    A map's lean is its mean on the left object less its mean on the right one; its shift is half of the lean under the
+    cue "left" less half of the lean under the cue "right", averaged over pictures. For the trunk the map is |T|, and
+    the shift is divided by the mean of |T| on both objects.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in masked(model):
+        pair = [inside(model, x, name) for x in views.x]
+        (mask_left, trunk_left), (mask_right, trunk_right) = pair
+        size = (mask_left.shape[2], mask_left.shape[3])
+        objects = F.adaptive_avg_pool2d(views.masks.float(), size)  # [N, 2, h, w]
+        weights = objects / objects.sum((2, 3), keepdim=True).clamp(min=1e-6)  # [N, 2, h, w]
+        side = weights[:, 0] - weights[:, 1]  # [N, h, w]
+        mask = torch.einsum("nchw,nhw->c", mask_left - mask_right, side) / (2 * len(side))  # [C]
+        level = torch.einsum("nchw,nhw->", trunk_left.abs(), weights.sum(1)) / (2 * len(side) * mask_left.shape[1])
+        trunk = torch.einsum("nchw,nhw->c", trunk_left.abs() - trunk_right.abs(), side) / (2 * len(side)) / level  # [C]
+        found[name] = {
+            "mask": round(mask.mean().item(), 5),
+            "mask_channels": [round(value, 4) for value in mask.tolist()],
+            "mask_moved": round((mask_left - mask_right).abs().mean().item(), 5),
+            "trunk": round(trunk.mean().item(), 5),
+            "trunk_moved": round(((trunk_left - trunk_right).abs().mean() / trunk_left.abs().mean()).item(), 5),
+        }
+    return found
+
+
+def inside(model: ResidualAttentionNetwork, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """The mask M and the trunk's output T of one module on normalised pictures x: [N, C, h, w] each."""
+    module = model.attention_modules()[name]
+    assert module.mask is not None
+    with torch.no_grad():
+        x = model.stem(x)  # [N, C_stem, H, W]
+        for block_name, block in model.blocks():
+            if block_name == name:
+                break
+            x = block(x)  # [N, C, h, w]
+        x = module.pre(x)  # [N, C, h, w]
+        return module.mask(x), module.trunk(x)
+
+
+def replacements(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str, list[float]]]:
+    """Place or bit? Shares of answers when one module's mask is replaced, by module and by what replaces it."""
+    masks = []
+    with torch.no_grad():
+        for x in views.x:
+            masks.append(model(x, return_masks=True)[1])
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in masked(model):
+        own_by_cue = [masks[cue][name] for cue in (0, 1)]
+        found[name] = {}
+        for key in REPLACEMENTS:
+            logits = []
+            for cue in (0, 1):
+                new = REPLACEMENTS[key](own_by_cue[cue], own_by_cue[1 - cue])  # [N, C, h, w]
+                with torch.no_grad():
+                    logits.append(forced(model, {name: new})(views.x[cue]))
+            found[name][key] = views.count(logits)
+    return found
+
+
+def level(mask: Tensor) -> Tensor:
+    return mask.mean(dim=(2, 3), keepdim=True)  # [N, C, 1, 1]
+
+
+REPLACEMENTS = {
+    "own pattern, other means": lambda own, other: own - level(own) + level(other),
+    "other pattern, own means": lambda own, other: other - level(other) + level(own),
+    "mirror image": lambda own, other: own.flip(3),
+    "mean over places": lambda own, other: level(own).expand_as(own),
+    "mean over channels": lambda own, other: own.mean(dim=1, keepdim=True).expand_as(own),
+    "mean over pictures": lambda own, other: own.mean(dim=0, keepdim=True).expand_as(own),
+    "one half": lambda own, other: torch.full_like(own, 0.5),
+}
+
+
+def features(model: ResidualAttentionNetwork, views: Views) -> dict[str, list[float]]:
+    """Where is the choice made? Shares of answers when after one block the features at the places of the two objects,
+    and there alone, come from the other cue, by block."""
+    objects = views.masks.any(dim=1, keepdim=True).float()  # [N, 1, S, S]
+    swapped = {}
+    for name, output in block_outputs(model, views.x[0][:1]).items():
+        size = (output.shape[2], output.shape[3])
+        where = F.adaptive_max_pool2d(objects, size)[:, 0] > 0  # [N, h, w]
+        swapped[name] = views.count(
+            [swap_features(model, views.x[cue], views.x[1 - cue], name, where) for cue in (0, 1)]
+        )
+    return swapped
