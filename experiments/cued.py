@@ -5,8 +5,8 @@ Written down before the run:
 *Arms.* The 51 k network (stem conv3_stride2, widths 32 and 64, one module a stage, poolings 2 and 1, t = 1): attention
 residual learning (ARL) and naive attention (NAL); the equal twin, which has the masks' parameters in more trunk units
 (3 and 6); the trunk alone. *Seeds.* Eight; a seed is new first weights, a new order, and its own draw of 8,010 training
-pictures. *Test.* 1,980 pictures, the same for all. 16 epochs, batch 64, bfloat16, rate 0.2, warm-up 0.2, weight decay 5e-4, no
-flips (a flip would exchange left and right), last epoch.
+pictures. *Test.* 1,980 pictures, the same for all. 16 epochs, batch 64, bfloat16, rate 0.2, warm-up 0.2, weight decay
+5e-4, no flips (a flip would exchange left and right), last epoch.
 
 *A network has found the cue* in the first epoch after which, of its answers that name either object, three in four name
 the one that counts. A network that has not found it by the last epoch is reported and left out of what is said of

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import resattn
-from resattn.analysis import forced
+from resattn.analysis import block_outputs, forced, swap_features, swap_masks
 from resattn.networks import ResidualAttentionNetwork
 
 
@@ -121,7 +121,7 @@ def test_a_constant_mask_stands_in_for_the_branch_in_training_too() -> None:
     [
         ({"stage9.attention1": 0.0}, "no Attention Module 'stage9.attention1'; there are stage1.attention1"),
         ({"stage1.unit1": 0.0}, "no Attention Module 'stage1.unit1'"),
-        ({"stage1.attention1": 1.5}, "from 0 to 1, or 'mean'; got 1.5"),
+        ({"stage1.attention1": 1.5}, "from 0 to 1, 'mean' or a tensor; got 1.5"),
         ({"stage1.attention1": -0.1}, "got -0.1"),
         ({"stage1.attention1": float("nan")}, "got nan"),
         ({"stage1.attention1": "median"}, "got 'median'"),
@@ -147,3 +147,63 @@ def test_a_network_without_masks_is_refused(model: nn.Module) -> None:
     for values in ({}, {"stage1.attention1": 0.0}):
         with pytest.raises(ValueError, match="has no masks to replace"):
             forced(model, values)
+
+
+def network_and_pictures() -> tuple[ResidualAttentionNetwork, Tensor, Tensor]:
+    torch.manual_seed(3)
+    model = resattn.create("attention56", width=0.25).eval()
+    x, other = torch.randn(2, 3, 3, 32, 32)
+    return model, x, other
+
+
+def test_a_swapped_mask_is_the_only_thing_that_changes():
+    model, x, other = network_and_pictures()
+    name = "stage2.attention1"
+    M = model(other, return_masks=True)[1][name]
+    module = model.attention_modules()[name]
+    with torch.no_grad():  # by hand: the blocks before, the module with the other mask, the blocks after
+        y = model.stem(x)
+        for block_name, block in model.blocks():
+            if block_name == name:
+                y = module.pre(y)
+                y = module.post((1 + M) * module.trunk(y))
+            else:
+                y = block(y)
+        expected = model.classifier(model.norm(y).mean((2, 3)))
+    assert torch.allclose(swap_masks(model, x, other, [name]), expected, atol=1e-6)
+    assert not torch.allclose(swap_masks(model, x, other, [name]), model(x), atol=1e-4)
+
+
+def test_swapped_features_are_those_of_the_other_input_at_these_places_alone():
+    model, x, other = network_and_pictures()
+    everywhere = torch.ones(3, 1, 1, dtype=torch.bool)
+    for name in ("stage1.unit1", "stage3.attention1"):
+        assert torch.allclose(swap_features(model, x, other, name, everywhere), model(other), atol=1e-5)
+        assert torch.allclose(swap_features(model, x, other, name, ~everywhere), model(x), atol=1e-5)
+    half = torch.zeros(3, 32, 32, dtype=torch.bool)
+    half[:, :, :16] = True
+    mixed = swap_features(model, x, other, "stage1.unit1", half)
+    assert not torch.allclose(mixed, model(x), atol=1e-4) and not torch.allclose(mixed, model(other), atol=1e-4)
+
+
+def test_block_outputs_are_those_of_the_forward_pass():
+    model, x, _ = network_and_pictures()
+    outputs = block_outputs(model, x)
+    assert list(outputs) == [name for name, _ in model.blocks()]
+    logits = model.classifier(model.norm(list(outputs.values())[-1]).mean((2, 3)))
+    assert torch.allclose(logits, model(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m, x: swap_masks(m, x, x[:1], ["stage1.attention1"]), "one shape"),
+        (lambda m, x: swap_masks(m, x, x, ["stage9"]), "no mask 'stage9'"),
+        (lambda m, x: swap_features(m, x, x, "stage9", torch.ones(3, 1, 1, dtype=torch.bool)), "no block 'stage9'"),
+        (lambda m, x: forced(m, {"stage1.attention1": torch.zeros(1, 2, 3, 4)})(x), "the given mask is"),
+    ],
+)
+def test_a_swap_that_does_not_fit_is_refused(call, words):
+    model, x, _ = network_and_pictures()
+    with pytest.raises(ValueError, match=words):
+        call(model, x)
