@@ -110,7 +110,7 @@ def swap_masks(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, names:
     """What the network says of x when the named modules get the masks that it computes for ``other``.
 
     Nothing else changes: the trunk reads x, and so do the masks of all other modules. In evaluation mode, x and other
-    being one picture under two cues, this asks which mask carries the choice (chapter 10).
+    being one picture under two cues, this asks which mask carries the choice.
 
     Shapes: x and other [B, 3, H, W], normalised -> logits [B, num_classes]. Raises ValueError for an unknown name, a
     network without masks, or inputs of two shapes.

@@ -1,4 +1,4 @@
-"""Cued Scenes as an image set: two objects in a picture, and a cue that says which one counts (chapters 2, 6 and 10).
+"""Cued Scenes as an image set: two objects in a picture, and a cue that says which one counts.
 
 `resattn.data.scenes.cued` paints the pictures and says what they hold.
 """

@@ -67,7 +67,7 @@ def frame_mask(size: int) -> Tensor:
 
 
 def recue(images: Tensor, cues: Tensor) -> Tensor:
-    """The same pictures with other cues: only the frame is painted anew. Chapter 2 flips it.
+    """The same pictures with other cues: only the frame is painted anew.
 
     Shapes: images uint8 [N, 3, S, S], cues int64 [N] of 0 (left) and 1 (right) -> a new uint8 [N, 3, S, S]. Raises
     ValueError for shapes, types or values that do not fit.
