@@ -22,7 +22,9 @@ PICTURES = 20
 
 Parts = dict[str, tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]]
 
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node, which runs the JavaScript, is not installed")
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="node, which runs the JavaScript, is not installed"
+)
 
 RUN = """
 const fs = require("fs");

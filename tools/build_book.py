@@ -117,7 +117,7 @@ class Book:
         return True
 
     def add_live_figures(self) -> None:
-        """Put beside the pages what their live figures load: the scripts, and networks and pictures made from the package."""
+        """Put beside the pages what their live figures load: scripts, and networks and pictures from the package."""
         scripts, served = self.root / "book" / "live", self.html / "_static" / "live"
         if scripts.is_dir():
             shutil.copytree(scripts, served, dirs_exist_ok=True)

@@ -14,6 +14,7 @@ import argparse
 import base64
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,11 @@ def write(folder: Path) -> None:
     scripts = {f"networks/{name}.js": network_script(name) for name in zoo.list_pretrained()}
     scripts["pictures/scenes.js"] = scenes_script()
     for name, text in scripts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, lambda partial, text=text: Path(partial).write_text(text, encoding="utf-8"))
+        write_aside(folder / name, partial(_write, text))
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def _bytes(tensor: Tensor) -> str:
