@@ -87,10 +87,15 @@
 
   // A colour bar that says what its colours mean.
   function colourBar(ramp, words, low = "", high = "") {
-    const stops = RAMPS[ramp].join(", "), ends = [el("span", {}, low), el("span", {}, high)];
-    const title = el("span", { class: "live-bar-words" }, words);
-    const node = el("div", { class: "live-bar" }, ends[0], el("span", { class: "live-bar-colours", style: `background: linear-gradient(to right, ${stops})` }), ends[1], title);
-    node.set = (newWords, newLow, newHigh) => { title.textContent = newWords; ends[0].textContent = newLow; ends[1].textContent = newHigh; };
+    const ends = [el("span"), el("span")], title = el("span", { class: "live-bar-words" }), colours = el("span", { class: "live-bar-colours" });
+    const node = el("div", { class: "live-bar" }, ends[0], colours, ends[1], title);
+    node.set = (newRamp, newWords, newLow, newHigh) => {
+      colours.style.background = `linear-gradient(to right, ${RAMPS[newRamp].join(", ")})`;
+      title.textContent = newWords;
+      ends[0].textContent = newLow;
+      ends[1].textContent = newHigh;
+    };
+    node.set(ramp, words, low, high);
     return node;
   }
 
