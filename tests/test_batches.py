@@ -445,7 +445,7 @@ def test_a_damaged_image_file_is_named(folder, tmp_path, how, workers):
     whole = broken.read_bytes()
     broken.write_bytes({"cut": whole[: len(whole) // 2], "text": b"no image", "empty": b""}[how])
     with pytest.raises(
-        DataError, match=r"image file .*val/dog/2\.jpg (is no image|cannot be read.*truncated)"
+        DataError, match=r"picture .*val/dog/2\.jpg (is damaged, or not|cannot be read.*truncated)"
     ) as caught:
         read(tmp_path, "test", workers=workers)
     assert "\n" not in str(caught.value) and caught.value.__cause__ is None

@@ -25,6 +25,7 @@ from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessDat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from resattn import data
+from tools import live_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -110,9 +111,17 @@ class Book:
         if failed:
             print("The book was not built: see the warnings above.", file=sys.stderr)
             return False
+        self.add_live_figures()
         self.built_from.write_text(digest)
         print(f"Built {self.html / 'index.html'} in {time.perf_counter() - start:.0f} s")
         return True
+
+    def add_live_figures(self) -> None:
+        """Put beside the pages what their live figures load: scripts, and networks and pictures from the package."""
+        scripts, served = self.root / "book" / "live", self.html / "_static" / "live"
+        if scripts.is_dir():
+            shutil.copytree(scripts, served, dirs_exist_ok=True)
+            live_weights.write(served)
 
 
 def _execute_one(task: ProcessData) -> tuple[int, str]:

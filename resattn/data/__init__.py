@@ -1,8 +1,8 @@
 """What the network learns from.
 
 Image sets, each whole in memory as bytes with its labels and, where it has them, its true masks: CIFAR from the disk or
-downloaded there, and Scenes, painted here. Folders of image files. And the way from either to the batches of a training
-step: order, augmentation, normalisation, on the device.
+downloaded there, and Scenes, painted here. Picture files, one by one and in folders. And the way from all of these to
+the batches of a training step: order, augmentation, normalisation, on the device.
 """
 
 from .augment import cutout, mixup, random_crop, random_flip
@@ -13,6 +13,7 @@ from .cued import CuedSet, cued_scenes
 from .downloads import DownloadError
 from .folder import FolderBatches
 from .label_noise import corrupt_labels
+from .pictures import Picture, picture_set, read_picture
 from .scenes.cued import recue
 from .sets import DataError, ImageSet
 
@@ -24,6 +25,7 @@ __all__ = [
     "FolderBatches",
     "ImageSet",
     "Normalise",
+    "Picture",
     "at_hand",
     "channel_statistics",
     "cifar10",
@@ -35,8 +37,10 @@ __all__ = [
     "generator_for",
     "load",
     "mixup",
+    "picture_set",
     "random_crop",
     "random_flip",
+    "read_picture",
     "recue",
     "scenes",
 ]

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from .batches import Normalise, Shard, seed_from
+from .pictures import read_picture
 from .sets import DataError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -96,11 +96,9 @@ class _Decoded(Dataset[Any]):
     def __getitem__(self, i: int) -> tuple[Tensor, int] | DataError:
         path, label = self.samples[i]
         try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            what = "is no image" if isinstance(error, UnidentifiedImageError) else f"cannot be read ({error})"
-            return DataError(f"The image file {path} {what}; replace or remove it.")
+            image = read_picture(path).image
+        except DataError as error:
+            return error
         with torch.random.fork_rng(devices=[]):  # torchvision's transforms draw from the global generator
             torch.manual_seed(seed_from(self.seed, self.e, i))
             return self.transform(image), label

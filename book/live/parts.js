@@ -1,0 +1,203 @@
+/* Parts of live figures: elements, controls that answer to mouse, touch and keys, pictures, maps and their colour bars. */
+(function (live) {
+  "use strict";
+
+  // One role, one colour, as in resattn/figures/plots.py.
+  const COLOURS = { trunk: "#0072B2", mask: "#D55E00", skip: "#009E73", fusion: "#CC79A7", extra: "#E69F00", light: "#56B4E9" };
+  const RAMPS = {
+    mask: ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"], // viridis
+    features: ["#ffffff", "#b9dcf2", "#56b4e9", "#0072b2", "#003a5c"],
+    change: ["#0072b2", "#8ec3e4", "#ffffff", "#f0ac7c", "#d55e00"],
+  };
+  const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const ramps = Object.fromEntries(Object.entries(RAMPS).map(([name, stops]) => [name, stops.map(channels)]));
+
+  function colourOf(ramp, share) {
+    const stops = ramps[ramp], at = Math.min(Math.max(share, 0), 1) * (stops.length - 1), low = Math.min(Math.floor(at), stops.length - 2);
+    return stops[low].map((value, i) => value + (at - low) * (stops[low + 1][i] - value));
+  }
+
+  // el("p", { class: "note" }, "text", child): attributes, listeners (onclick) and children.
+  function el(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
+    }
+    node.append(...children);
+    return node;
+  }
+
+  let count = 0;
+  const newId = () => `live-${++count}`;
+
+  // A slider with its value in words, which a screen reader hears too.
+  function slider(label, { min, max, step = 1, value, words = String }, oninput) {
+    const id = newId(), shown = el("output", { for: id }, words(value));
+    const input = el("input", { type: "range", id, min, max, step, value, "aria-valuetext": words(value) });
+    const say = () => { shown.textContent = words(Number(input.value)); input.setAttribute("aria-valuetext", shown.textContent); };
+    input.addEventListener("input", () => { say(); oninput(Number(input.value)); });
+    const node = el("div", { class: "live-slider" }, el("label", { for: id }, label), input, shown);
+    node.set = (now, limits = {}) => { Object.assign(input, limits); input.value = now; say(); };
+    node.get = () => Number(input.value);
+    return node;
+  }
+
+  // One of a few: radio buttons in a row. options: [[value, words], ...]
+  function choice(label, options, value, onchange) {
+    const name = newId(), node = el("fieldset", { class: "live-choice" }, el("legend", {}, label));
+    for (const [key, words] of options) {
+      const input = el("input", { type: "radio", name, value: key, checked: key === value, onchange: () => onchange(key) });
+      node.append(el("label", {}, input, el("span", {}, words)));
+    }
+    node.set = (now) => node.querySelectorAll("input").forEach((input) => { input.checked = input.value === now; });
+    return node;
+  }
+
+  // One of many: a select.
+  function select(label, options, value, onchange) {
+    const id = newId(), input = el("select", { id, onchange: () => onchange(input.value) });
+    for (const [key, words] of options) input.append(el("option", { value: key, selected: key === value }, words));
+    const node = el("div", { class: "live-select" }, el("label", { for: id }, label), input);
+    node.set = (now) => { input.value = now; };
+    return node;
+  }
+
+  const button = (words, onclick, attributes = {}) => el("button", { type: "button", class: "live-button", onclick, ...attributes }, words);
+
+  // Draw H × W squares; colour(place) gives [red, green, blue].
+  function paint(canvas, H, W, colour) {
+    canvas.width = W;
+    canvas.height = H;
+    const context = canvas.getContext("2d"), image = context.createImageData(W, H);
+    for (let p = 0; p < H * W; p++) {
+      const [r, g, b] = colour(p);
+      image.data.set([r, g, b, 255], 4 * p);
+    }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  const paintPicture = (canvas, x) => paint(canvas, x.H, x.W, (p) => [0, 1, 2].map((c) => x.data[c * x.H * x.W + p]));
+
+  // values: H × W numbers, drawn from low to high
+  const paintMap = (canvas, values, H, W, ramp, low, high) => paint(canvas, H, W, (p) => colourOf(ramp, (values[p] - low) / (high - low || 1)));
+
+  const picture = (label) => el("canvas", { class: "live-picture", role: "img", "aria-label": label });
+
+  // A colour bar that says what its colours mean.
+  function colourBar(ramp, words, low = "", high = "") {
+    const ends = [el("span"), el("span")], title = el("span", { class: "live-bar-words" }), colours = el("span", { class: "live-bar-colours" });
+    const node = el("div", { class: "live-bar" }, ends[0], colours, ends[1], title);
+    node.set = (newRamp, newWords, newLow, newHigh) => {
+      colours.style.background = `linear-gradient(to right, ${RAMPS[newRamp].join(", ")})`;
+      title.textContent = newWords;
+      ends[0].textContent = newLow;
+      ends[1].textContent = newHigh;
+    };
+    node.set(ramp, words, low, high);
+    return node;
+  }
+
+  // Class probabilities as bars; with `before`, a mark where each stood without what was forced.
+  function answers(classes) {
+    const rows = classes.map((name) => {
+      const bar = el("span", { class: "live-fill" }), mark = el("span", { class: "live-mark" }), value = el("td", {});
+      return { bar, mark, value, row: el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "live-track" }, el("div", {}, bar, mark)), value) };
+    });
+    const caption = el("caption", {}), node = el("table", { class: "live-answers" }, caption, el("tbody", {}, ...rows.map(({ row }) => row)));
+    node.set = (words, now, before) => {
+      caption.textContent = words;
+      rows.forEach(({ bar, mark, value, row }, i) => {
+        bar.style.width = `${100 * now[i]}%`;
+        mark.hidden = !before;
+        if (before) mark.style.left = `${100 * before[i]}%`;
+        value.textContent = percent(now[i]);
+        row.classList.toggle("live-first", now[i] === Math.max(...now));
+      });
+    };
+    return node;
+  }
+
+  const percent = (share) => share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
+  const best = (shares) => shares.indexOf(Math.max(...shares));
+
+  // Summaries over channels: the mean, or of |x|; or one channel.
+  function overChannels(x, channel, f = (value) => value) {
+    const P = x.H * x.W, values = new Float32Array(P);
+    const first = channel < 0 ? 0 : channel, last = channel < 0 ? x.C : channel + 1;
+    for (let c = first; c < last; c++) for (let p = 0; p < P; p++) values[p] += f(x.data[c * P + p]) / (last - first);
+    return values;
+  }
+
+  // A figure in a box: title, what is drawn, a line of text under it.
+  function card(title, ...children) {
+    return el("div", { class: "live-card" }, el("div", { class: "live-card-title" }, title), ...children);
+  }
+
+  // The pictures of a set as buttons; the chosen one is pressed. label(i) says what is in it.
+  function gallery(words, pictures, label, value, onchoose) {
+    const node = el("div", { class: "live-gallery", role: "group", "aria-label": words });
+    const buttons = pictures.map((x, i) => {
+      const small = paintPicture(el("canvas", { "aria-hidden": "true" }), x);
+      return el("button", { type: "button", "aria-label": label(i), title: label(i), "aria-pressed": String(i === value), onclick: () => { node.set(i); onchoose(i); } }, small);
+    });
+    node.set = (now) => buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(i === now)));
+    node.append(...buttons);
+    return node;
+  }
+
+  // A place on a canvas, chosen with a pointer or with the arrow keys. onmove({ x, y, paint }): paint while pressed.
+  function placed(canvas, words, onmove) {
+    const node = el("div", { class: "live-places", tabindex: 0, role: "application", "aria-label": words }, canvas);
+    const cursor = el("span", { class: "live-cursor", "aria-hidden": "true" });
+    node.append(cursor);
+    let x = 0, y = 0, pressed = false;
+    const go = (newX, newY, isPaint) => {
+      x = Math.min(Math.max(newX, 0), canvas.width - 1);
+      y = Math.min(Math.max(newY, 0), canvas.height - 1);
+      node.mark(x, y);
+      onmove({ x, y, paint: isPaint });
+    };
+    node.mark = (atX, atY) => {
+      x = atX; y = atY;
+      Object.assign(cursor.style, { left: `${100 * x / canvas.width}%`, top: `${100 * y / canvas.height}%`, width: `${100 / canvas.width}%`, height: `${100 / canvas.height}%` });
+    };
+    const point = (event) => {
+      const box = canvas.getBoundingClientRect();
+      go(Math.floor((event.clientX - box.left) / box.width * canvas.width), Math.floor((event.clientY - box.top) / box.height * canvas.height), true);
+    };
+    node.addEventListener("pointerdown", (event) => { pressed = true; node.setPointerCapture(event.pointerId); point(event); });
+    node.addEventListener("pointermove", (event) => { if (pressed) point(event); });
+    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => { pressed = false; });
+    node.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0], Enter: [0, 0] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      go(x + step[0], y + step[1], event.key === " " || event.key === "Enter");
+    });
+    return node;
+  }
+
+  // Run `work` once before the next frame, however often it is asked for.
+  function oncePerFrame(work) {
+    let asked = false;
+    return () => {
+      if (asked) return;
+      asked = true;
+      requestAnimationFrame(() => { asked = false; work(); });
+    };
+  }
+
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+  // The pictures of an exported set as maps of three channels, 0 to 255.
+  function unpack(set, key = "images") {
+    const all = bytes(set[key]), P = set.size * set.size, C = key === "images" ? 3 : 1;
+    return Array.from({ length: all.length / (C * P) }, (_, i) => live.map(C, set.size, set.size, Float32Array.from(all.subarray(i * C * P, (i + 1) * C * P))));
+  }
+
+  live.parts = {
+    COLOURS, answers, best, button, card, choice, colourBar, colourOf, el, gallery, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
+  };
+})((globalThis.live = globalThis.live || {}));

@@ -1,0 +1,149 @@
+"""The network in the page: what book/live/network.js computes, in node, is what PyTorch computes."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from resattn import data, zoo
+from resattn.data.batches import Normalise
+from tools import live_weights
+
+NETWORKS = zoo.list_pretrained()
+TOLERANCE = 1e-4  # of logits and masks
+MEGABYTE = 1_000_000
+PICTURES = 20
+
+Parts = dict[str, tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]]
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="node, which runs the JavaScript, is not installed"
+)
+
+RUN = """
+const fs = require("fs");
+const [network, script, request] = process.argv.slice(1);
+globalThis.live = { arrive: (key, object) => { globalThis.exported = object; } };
+for (const path of [network, script]) (0, eval)(fs.readFileSync(path, "utf8"));
+const net = new live.Network(exported);
+const { size, images, forced } = JSON.parse(fs.readFileSync(request, "utf8"));
+const file = fs.openSync(request + ".answers", "w");
+let modules;
+for (const data of images) {
+  const answer = net.run(live.map(3, size, size, data), forced);
+  modules = answer.modules;
+  fs.writeSync(file, Float32Array.from(answer.logits));
+  for (const m of modules) for (const part of [m.mask, m.trunk, m.product]) if (part) fs.writeSync(file, part.data);
+}
+console.log(JSON.stringify(modules.map((m) => m.name)));
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live")
+    live_weights.write(folder)
+    return folder
+
+
+def pictures(model) -> torch.Tensor:
+    size = 32 if "cued" not in str(model.record["data"]).lower() else 48
+    return data.scenes("test", PICTURES, size=size).images
+
+
+def in_node(folder: Path, name: str, images: torch.Tensor, forced: dict[str, Any]) -> tuple[list[str], torch.Tensor]:
+    """Names of the modules, and a row of numbers for each picture: logits, then mask, trunk, product by module."""
+    request = folder / "request.json"
+    request.write_text(json.dumps({"size": images.shape[2], "images": images.flatten(1).tolist(), "forced": forced}))
+    command = ["node", "-e", RUN, ROOT / "book/live/network.js", folder / "networks" / f"{name}.js", request]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    numbers = np.fromfile(f"{request}.answers", dtype="<f4")
+    return json.loads(done.stdout), torch.from_numpy(numbers).view(len(images), -1)
+
+
+def in_pytorch(name: str, images: torch.Tensor, forced: dict[str, Any]) -> tuple[torch.Tensor, Parts]:
+    """Logits, and for each module mask, trunk output and product, of the network with the rounded weights."""
+    model = live_weights.round_network(zoo.load_pretrained(name))
+    kept: Parts = {}
+    for key, module in model.attention_modules().items():
+
+        def fuse(mask, trunk, key=key, fuse=module.fuse):
+            by = forced.get(key)
+            if isinstance(by, int | float):
+                mask = torch.full_like(mask, by)
+            elif by == "mean":
+                mask = mask.mean(dim=(2, 3), keepdim=True).expand_as(mask)
+            elif by is not None:
+                mask = torch.tensor(by["data"]).view(1, *mask.shape[1:]).expand_as(mask)
+            kept[key] = (mask, trunk, fuse(mask, trunk))
+            return kept[key][2]
+
+        module.fuse = fuse
+    with torch.no_grad():
+        logits = model(Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))(images))
+    return logits, kept
+
+
+def compare(answers: torch.Tensor, logits: torch.Tensor, kept: Parts) -> None:
+    """Logits and masks differ by the tolerance at most; features by the tolerance of the largest of them."""
+    at = 0
+    for ours, bound in [(logits, TOLERANCE)] + [
+        (part, TOLERANCE if index == 0 else TOLERANCE * max(1.0, float(part.abs().max())))
+        for parts in kept.values()
+        for index, part in enumerate(parts)
+        if part is not None
+    ]:
+        theirs = answers[:, at : at + ours[0].numel()]
+        assert (theirs - ours.flatten(1)).abs().max() <= bound
+        at += ours[0].numel()
+    assert at == answers.shape[1]
+
+
+@needs_node
+@pytest.mark.parametrize("name", NETWORKS)
+def test_logits_and_masks_are_those_of_pytorch(folder, name):
+    images = pictures(zoo.load_pretrained(name))
+    assert len(images) == PICTURES
+    logits, kept = in_pytorch(name, images, {})
+    names, answers = in_node(folder, name, images, {})
+    assert names == list(kept)
+    compare(answers, logits, kept)
+
+
+@needs_node
+@pytest.mark.parametrize("by", [0, 0.5, 1, "mean", "another picture's"])
+@pytest.mark.parametrize("name", ["attention56_scenes", "attention56_scenes_nal"])
+def test_forced_masks_are_those_of_pytorch(folder, name, by):
+    images = pictures(zoo.load_pretrained(name))[:4]
+    free, kept = in_pytorch(name, images, {})
+    module = list(kept)[1]
+    forced = {module: {"data": kept[module][0][3].flatten().tolist()} if by == "another picture's" else by}
+    logits, kept = in_pytorch(name, images, forced)
+    compare(in_node(folder, name, images, forced)[1], logits, kept)
+    assert (logits - free).abs().max() > 100 * TOLERANCE  # the mask that was replaced matters
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_below_a_megabyte_and_close_to_the_trained_one(folder, name):
+    assert (folder / "networks" / f"{name}.js").stat().st_size < MEGABYTE
+    trained, rounded = zoo.load_pretrained(name), live_weights.round_network(zoo.load_pretrained(name))
+    x = Normalise(trained.record["mean"], trained.record["std"], torch.device("cpu"))(pictures(trained))
+    with torch.no_grad():
+        (logits, masks), (rounded_logits, rounded_masks) = trained(x, return_masks=True), rounded(x, return_masks=True)
+    assert 0 < (logits - rounded_logits).abs().max() <= 2e-3 and torch.equal(logits.argmax(1), rounded_logits.argmax(1))
+    assert all((masks[key] - rounded_masks[key]).abs().max() <= TOLERANCE for key in masks)
+
+
+def test_what_the_pages_cannot_compute_is_refused(monkeypatch):
+    model = zoo.load_pretrained("attention56_scenes")
+    object.__setattr__(model.config, "mask_activation", "spatial")
+    monkeypatch.setattr(zoo, "load_pretrained", lambda name: model)
+    with pytest.raises(ValueError, match="mask_activation mixed; attention56_scenes has spatial"):
+        live_weights.network_script("attention56_scenes")
