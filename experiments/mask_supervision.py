@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nbformat
 import torch
@@ -86,11 +86,15 @@ def sources(chapter: Path = CHAPTER) -> dict[str, str]:
 
 
 def digest(chapter: Path = CHAPTER) -> str:
-    """sha256 of what the cells mean to Python. Neither comments nor layout change it, nor imports, nor where the cells
-    stand among the others."""
+    """sha256 of what the cells mean to Python. Neither comments nor layout change it, nor line breaks in docstrings,
+    nor imports, nor where the cells stand among the others."""
     found = sources(chapter)
-    trees = [ast.dump(ast.parse(found[name])) for name in CELLS if name != "setup"]
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
+    trees = [ast.parse(found[name]) for name in CELLS if name != "setup"]
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            docstring = cast(ast.Constant, cast(ast.Expr, node.body[0]).value)
+            docstring.value = " ".join(str(docstring.value).split())
+    return hashlib.sha256("\n".join(ast.dump(tree) for tree in trees).encode()).hexdigest()
 
 
 def namespace(chapter: Path = CHAPTER) -> dict[str, Any]:

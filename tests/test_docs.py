@@ -93,7 +93,8 @@ def test_preface_gives_the_titles_of_the_chapters() -> None:
 
 def test_api_page_has_every_module() -> None:
     text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
-    assert sorted(set(re.findall(r"automodule:: resattn\.([\w.]+)", text)) - set(ROOMS)) == MODULES
+    called = [name for name in MODULES if not name.startswith("commands.")]  # these are run; --help documents them
+    assert sorted(set(re.findall(r"automodule:: resattn\.([\w.]+)", text)) - set(ROOMS)) == called
 
 
 def documented(module_name: str) -> list[tuple[str, str]]:

@@ -97,6 +97,10 @@ def test_the_digest_follows_the_code_and_not_its_layout(edited):
     assert experiment.digest(edited("loop", "LAMBDA = 600, 64, 5.0", "LAMBDA = (600, 64, 5.0)  # a comment")) == (
         experiment.digest()
     )
+    assert experiment.digest(
+        edited("data", "the share of each position that\n", "the share of each\n    position that")
+    ) == (experiment.digest())
+    assert experiment.digest(edited("data", "the share of each", "a share of each")) != experiment.digest()
     assert experiment.digest(edited("loop", "600", "601")) != experiment.digest()
 
 

@@ -12,7 +12,7 @@ import resattn
 PACKAGE = ROOT / "resattn"
 NETWORK = ("units", "mask", "attention", "networks")
 # The four files of the network stand between the data and what is done with a network.
-ORDER = ("data", *NETWORK, "zoo", "training", "analysis", "figures", "__main__")
+ORDER = ("data", *NETWORK, "zoo", "training", "analysis", "figures", "commands", "__main__")
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

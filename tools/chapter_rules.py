@@ -13,9 +13,8 @@ REPOSITORY = "https://github.com/resattn/resattn"
 COLAB = "https://colab.research.google.com/github/resattn/resattn/blob/main/notebooks/"
 SETUP_START = f"""\
 import importlib.util
-import sys
 
-if "google.colab" in sys.modules and importlib.util.find_spec("resattn") is None:
+if importlib.util.find_spec("resattn") is None:
     %pip install --quiet --no-deps git+{REPOSITORY}
 """
 SECTIONS = ("Objectives", "Setup", "What would change our mind", "Summary", "Exercises", "References")

@@ -1,0 +1,24 @@
+"""``python -m resattn evaluate``: loss and error of a trained network on a test set."""
+
+import argparse
+from typing import Any
+
+from .. import training, zoo
+from .shared import add_data, add_device, load_data, say
+
+
+def add_to(commands: Any) -> None:
+    p = commands.add_parser("evaluate", help="test a trained network", description="Loss and error on the test set.")
+    p.add_argument("weights", help="the folder of a finished run, or the name of weights that come with the package")
+    add_data(p)
+    add_device(p)
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    model = zoo.load_pretrained(options.weights)
+    device = training.pick_device(options.device)
+    test_set = load_data(options, "test", device, 256)
+    mean, std = model.record["mean"], model.record["std"]
+    scores = training.evaluate(model, test_set, mean=mean, std=std, device=device, precision=options.precision)
+    say(f"{test_set.name}: " + ", ".join(f"{key} {value:.4f}" for key, value in scores.items() if key != "images"))

@@ -1,0 +1,99 @@
+"""``python -m resattn train``: train a network and keep its weights and record."""
+
+import argparse
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import data, networks, training, zoo
+from ..analysis import count_parameters
+from ..data import FolderBatches
+from ..training import RECIPES
+from .shared import add_data, add_device, load_data, say
+
+
+def add_to(commands: Any) -> None:
+    p = commands.add_parser(
+        "train",
+        help="train a network and keep its weights and record",
+        description="Train a network. Every epoch ends in a checkpoint in --out; the same command resumes an "
+        "interrupted run. A finished run holds model.safetensors and model.json, the record.",
+        epilog="example: python -m resattn train attention56 --data cifar10 --recipe quick --out runs/a56",
+    )
+    p.add_argument("network", help="a name that 'python -m resattn models' lists")
+    p.add_argument("--out", required=True, type=Path, help="folder of the run, made if it is missing")
+    p.add_argument("--recipe", default="quick", choices=list(RECIPES), help="default: quick, minutes on a CPU")
+    p.add_argument("--epochs", type=int, help="train this many epochs, not as many as the recipe says")
+    p.add_argument("--batch-size", type=int, help="images in a batch, in place of the recipe's")
+    p.add_argument("--lr", type=float, help="highest learning rate, in place of the recipe's")
+    p.add_argument("--noise", type=float, default=0.0, help="share of training labels made wrong, 0 to 1 (default 0)")
+    p.add_argument("--seed", type=int, default=0, help="fixes initialisation, order and augmentation (default 0)")
+    p.add_argument("--compile", action="store_true", help="torch.compile the network; pays off in long runs on a GPU")
+    p.add_argument("--fresh", action="store_true", help="start over, even if --out holds a checkpoint")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a setting of the network, e.g. --set fusion=nal --set width=0.5 (repeatable)",
+    )
+    add_data(p)
+    add_device(p)
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    recipe = RECIPES[options.recipe]
+    if options.epochs is not None:
+        recipe = replace(recipe, epochs=options.epochs, steps=None)
+    changes = {"batch_size": options.batch_size, "lr": options.lr}
+    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    device = training.pick_device(options.device)
+    overrides = dict(_setting(text) for text in options.set)
+    networks.configure(options.network, **overrides)  # a wrong name is said before the data is read
+
+    train_set = load_data(options, "train", device, recipe.batch_size)
+    test_set = load_data(options, "test", device, recipe.batch_size)
+    if options.noise:
+        train_set = corrupt(train_set, options.noise, options.seed)
+    torch.manual_seed(options.seed)
+    overrides = {"num_classes": len(train_set.classes)} | overrides
+    model = networks.create(options.network, **overrides)
+    say(f"{options.network}: {count_parameters(model):,} parameters, on {zoo.hardware(device)}")
+    history = training.fit(
+        model,
+        train_set,
+        test_set,
+        recipe,
+        out=options.out,
+        seed=options.seed,
+        device=device,
+        precision=options.precision,
+        compile=options.compile,
+        resume=not options.fresh,
+    )
+    last = history[-1]
+    error, seconds = 100 * (1 - last["test_accuracy"]), sum(entry["seconds"] for entry in history)
+    say(f"test error {error:.2f} % after {last['epoch']} epochs, {seconds:.0f} s of training")
+    say(f"weights and record: {options.out / 'model.safetensors'}, {options.out / 'model.json'}")
+
+
+def corrupt(train_set: data.ImageSet | FolderBatches, noise: float, seed: int) -> data.ImageSet:
+    if not isinstance(train_set, data.ImageSet):
+        raise ValueError("--noise works on cifar10, cifar100 and scenes only")
+    labels = data.corrupt_labels(train_set.labels, noise, len(train_set.classes), seed)
+    return replace(train_set, labels=labels, name=f"{train_set.name}, noise {noise:g}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """ "width=0.5" -> ("width", 0.5); a value that is no Python number or tuple stays a word."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes KEY=VALUE, such as fusion=nal; got {text!r}")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
