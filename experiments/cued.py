@@ -66,6 +66,8 @@ class CuedRun:
 
 
 RUNS = [CuedRun(network, seed) for seed, network in product(range(8), NETWORKS)]  # a whole seed at a time
+# What the chapters load: three seeds of each network.
+KEPT = {run.key: f"cued_{run.network}" + (f"_seed{run.seed}" if run.seed else "") for run in RUNS if run.seed < 3}
 
 
 def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:

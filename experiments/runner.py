@@ -4,7 +4,7 @@
 
 A question is a module of this folder. Its docstring says, before the run, which arms there are, how many seeds, on
 what data, and which comparison decides. Its ``RUNS`` lists the runs, its ``train(run, folder, device)``
-makes one of them and returns its record.
+makes one of them and returns its record. ``KEPT`` may name runs whose weights go into resattn/zoo/weights.
 
 Every run has one thread and checkpoints after each epoch in the work folder. A record is stored, in
 resattn/zoo/records/NAME.json, as soon as its run is finished: the grid can be stopped at any time, and the same command
@@ -14,9 +14,11 @@ goes on from where it was. Records of runs that the module no longer lists are k
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +26,7 @@ from typing import Any, Protocol
 import torch
 from filelock import FileLock
 
-from resattn.zoo import checkpoints
+from resattn.zoo import checkpoints, load_pretrained, pretrained
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "_build" / "experiments"
@@ -87,8 +89,19 @@ def make(place: Place, key: str, device: str) -> str:
     order = [run.key for run in module.RUNS]
     run = module.RUNS[order.index(key)]
     record = {"key": key} | module.train(run, place.work / key, device)
+    kept: dict[str, str] = getattr(module, "KEPT", {})
+    if key in kept:
+        keep(place.work / key, kept[key])
     place.store(record, order)
     return f"{key}: {record.get('seconds', 0):.0f} s"
+
+
+def keep(folder: Path, name: str, weights: Path | None = None) -> None:
+    """Put the weights and the record of a finished run beside those that come with the package, whole or not at all."""
+    load_pretrained(folder)  # raises if the files do not belong together
+    for suffix in (".safetensors", ".json"):
+        goal = (weights or pretrained.WEIGHTS) / f"{name}{suffix}"
+        checkpoints.write_aside(goal, partial(shutil.copy, folder / f"model{suffix}"))
 
 
 def run_grid(place: Place, jobs: int = 1, device: str = "cpu", only: str = "") -> None:

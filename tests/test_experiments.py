@@ -1,0 +1,215 @@
+"""The laboratory: a record is stored as soon as its run is finished, and a grid goes on from where it was."""
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+
+import resattn
+from experiments import cued, noise, runner
+from experiments.__main__ import main
+from resattn.analysis import count_parameters
+from resattn.data import ImageSet, cued_scenes, scenes
+from resattn.training import Recipe
+
+QUESTIONS = sorted(path.stem for path in ROOT.glob("experiments/[!_]*.py") if "\nRUNS" in path.read_text())
+TINY = '''"""A question that trains nothing."""
+import os
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Tiny:
+    key: str
+
+RUNS = [Tiny("a"), Tiny("b"), Tiny("c")]
+
+def train(run, folder, device):
+    if run.key == "b" and os.environ.get("BREAK"):
+        raise ValueError("b is broken")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "made", "a") as file:
+        file.write(device)
+    return {"value": ord(run.key), "seconds": 1.0}
+'''
+
+
+@dataclass(frozen=True)
+class Fake:
+    key: str
+
+
+class Question:
+    """Three runs; the second can be made to fail."""
+
+    RUNS = (Fake("x-1"), Fake("x-2"), Fake("y-1"))
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.fails: str | None = None
+
+    def train(self, run: Fake, folder: Path, device: str) -> dict[str, object]:
+        if run.key == self.fails:
+            raise KeyboardInterrupt
+        self.made.append(run.key)
+        return {"device": device, "seconds": 0.0}
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Question:
+    made = Question()
+    monkeypatch.setattr(runner, "question", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> runner.Place:
+    return runner.Place("fake", tmp_path / "work", tmp_path / "out")
+
+
+def test_a_record_is_stored_as_soon_as_its_run_is_finished(fake: Question, place: runner.Place) -> None:
+    fake.fails = "x-2"
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_grid(place)
+    assert list(place.stored()) == ["x-1"]
+    fake.fails = None
+    runner.run_grid(place)
+    assert fake.made == ["x-1", "x-2", "y-1"], "what was finished is not made again"
+    assert list(place.stored()) == ["x-1", "x-2", "y-1"]
+    assert place.stored()["x-1"] == {"key": "x-1", "device": "cpu", "seconds": 0.0}
+
+
+def test_records_stand_in_the_order_of_the_grid(fake: Question, place: runner.Place) -> None:
+    runner.run_grid(place, only="y")
+    runner.run_grid(place, device="cuda")
+    assert list(place.stored()) == ["x-1", "x-2", "y-1"]
+    assert [record["device"] for record in place.stored().values()] == ["cuda", "cuda", "cpu"]
+
+
+def test_runs_side_by_side_lose_no_record(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    (tmp_path / "experiments" / "tiny.py").write_text(TINY)
+    command = [sys.executable, "-m", "experiments", "tiny", "--jobs", "2", "--work", "work", "--out", "out"]
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin", "BREAK": "1"}
+    broken = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert broken.returncode == 1 and "b is broken" in broken.stderr and "Traceback" not in broken.stderr
+    del environment["BREAK"]
+    whole = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    runs = json.loads((tmp_path / "out" / "tiny.json").read_text())["runs"]
+    assert [(run["key"], run["value"]) for run in runs] == [("a", 97), ("b", 98), ("c", 99)]
+    assert all((tmp_path / "work" / "tiny" / key / "made").read_text() == "cpu" for key in "abc"), "each once"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "there is no experiment 'nothing'; there are cued"),
+        (["cued", "--jobs", "0"], "jobs must be at least 1"),
+        (["cued", "--only", "seed99"], "no run of cued has 'seed99'"),
+    ],
+)
+def test_one_sentence_and_a_non_zero_exit(arguments, words, tmp_path, capsys) -> None:
+    assert main([*arguments, "--work", str(tmp_path), "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_says_before_the_run_what_will_decide(name: str) -> None:
+    module = importlib.import_module(f"experiments.{name}")
+    keys = [run.key for run in module.RUNS]
+    assert len(set(keys)) == len(keys) > 1
+    for word in ("Written down before the run", "*Arms.*", "*Seeds.*", "*What decides.*", "Expected cost"):
+        assert word in module.__doc__, f"the docstring of experiments/{name}.py has no {word!r}"
+
+
+def test_the_twin_is_equal() -> None:
+    sizes = {name: count_parameters(resattn.create("attention56", **kw)) for name, kw in cued.NETWORKS.items()}
+    assert sizes["arl"] == sizes["nal"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.03
+    assert sizes["trunk"] < 0.8 * sizes["arl"]
+    work = {
+        name: resattn.analysis.count_multiply_adds(resattn.create("attention56", **kw), 48)
+        for name, kw in cued.NETWORKS.items()
+    }
+    assert 1 <= work["twin"] / work["arl"] < 1.15, "the twin gets no less arithmetic"
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cued, noise):
+        recipe: Recipe = replace(module.RECIPE, epochs=1)
+        monkeypatch.setattr(module, "RECIPE", recipe)
+    monkeypatch.setattr(cued, "TRAIN", 180)
+    monkeypatch.setattr(cued, "TEST", 90)
+    monkeypatch.setattr(cued, "WATCHED", 90)
+    monkeypatch.setattr(noise, "TRAIN", 200)
+    monkeypatch.setattr(noise, "TEST", 100)
+    monkeypatch.setattr(noise, "LOOKED_AT", 40)
+    monkeypatch.setattr(noise, "WATCHED_EPOCHS", (1,))
+
+
+def test_a_cued_run_from_end_to_end(short: None, tmp_path: Path) -> None:
+    record = cued.train(cued.CuedRun("nal", 0), tmp_path, "cpu")
+    assert set(record["swaps"]) == {"stage1.attention1", "stage2.attention1", "all"}
+    assert set(record["history"][0]) >= {"answers", "swaps", "shifts"}
+    assert set(record["replacements"]["stage1.attention1"]) == set(cued.REPLACEMENTS)
+    assert list(record["features"]) == ["stage1.unit1", "stage1.attention1", "stage2.unit1", "stage2.attention1"]
+    assert "draw" not in record["data"]["train"], "draw 0 is the set itself"
+    json.dumps(record)
+
+
+def test_a_noise_run_from_end_to_end(short: None, tmp_path: Path) -> None:
+    record = noise.train(noise.NoiseRun("arl", 0.5, 1), tmp_path, "cpu")
+    looked = record["history"][0]["filter"]["stage2.attention1"]
+    assert 1 <= looked["level"] <= 2, "under ARL a gain lies in [1, 2]"
+    assert "noise 0.5, draw 1" in record["data"]["train"]
+    json.dumps(record)
+
+
+def test_a_mask_that_turns_down_mislabelled_pictures_is_seen() -> None:
+    """The counterexample to "no mask can": closed on mislabelled pictures, open on the others."""
+    torch.manual_seed(0)
+    model = resattn.create("attention56", **cued.NETWORKS["nal"]).eval()
+    clean: ImageSet = scenes("train", 40)
+    given = torch.where(torch.arange(40) % 2 == 0, clean.labels, (clean.labels + 1) % 10)
+    module = model.attention_modules()["stage2.attention1"]
+
+    class Closed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            open_for = torch.where(torch.arange(len(x)) % 2 == 0, 0.9, 0.09)
+            return open_for[:, None, None, None].expand_as(x)
+
+    module.mask = Closed()  # type: ignore[assignment]
+    found = noise.filtering(model, clean, given, (0.5,) * 3, (0.25,) * 3)["stage2.attention1"]
+    assert found["between"] == pytest.approx(-2.302585, abs=1e-4)  # log 0.1
+    assert found["within"] == pytest.approx(0, abs=1e-4)
+
+
+def test_floor_is_the_entropy_of_a_row_of_q() -> None:
+    assert noise.floor(0) == 0
+    assert noise.floor(0.3) == pytest.approx(1.270, abs=1e-3) and noise.floor(0.9) == pytest.approx(2.302585, abs=1e-5)
+
+
+def test_replacements_do_what_they_say() -> None:
+    own, other = torch.rand(2, 2, 3, 4, 4)
+    made = {name: f(own, other) for name, f in cued.REPLACEMENTS.items()}
+    assert torch.allclose(cued.level(made["own pattern, other means"]), cued.level(other), atol=1e-6)
+    pattern = made["other pattern, own means"] - cued.level(own)
+    assert torch.allclose(pattern, other - cued.level(other), atol=1e-6)
+    assert torch.equal(made["mirror image"].flip(3), own)
+    assert torch.allclose(made["mean over places"].std((2, 3)), torch.zeros(2, 3), atol=1e-6)
+
+
+def test_answers_are_counted_over_both_cues() -> None:
+    pictures = cued_scenes("test", 90)
+    views = cued.Views(pictures, (0.5,) * 3, (0.25,) * 3)
+    right = [torch.nn.functional.one_hot(pictures.pair_labels[:, cue], 10).float() for cue in (0, 1)]
+    assert views.count(right) == [1.0, 0.0] and views.count(right[::-1]) == [0.0, 1.0]
+    assert not torch.equal(views.x[0], views.x[1])
