@@ -113,6 +113,18 @@ def test_numbers_start_anew_in_each_chapter(book: Book) -> None:
         assert text["12_y"].count(caption) == 2, "where it stands and where it is referred to"
 
 
+def test_glued_text_stands_in_the_sentence(book: Book) -> None:
+    (book.root / "notebooks" / "01_x.ipynb").unlink()
+    write_chapter(
+        book.root,
+        "from resattn.figures import glue\nglue('share', '37.2 ± 0.4 %')",
+        title="# 1. It is {glue:text}`share`.",
+    )
+    shutil.rmtree(book.root / "resattn")  # not that one
+    assert book.build()
+    assert "1. It is 37.2 ± 0.4 %." in BeautifulSoup(page(book), "html.parser").article.h1.get_text()
+
+
 def test_the_launch_button_opens_the_edition_for_colab(book: Book) -> None:
     assert book.build()
     (link,) = re.findall(r'href="(https://colab[^"]+)"', page(book))

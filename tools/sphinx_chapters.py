@@ -1,9 +1,9 @@
 """A Sphinx extension: what the pages must know of chapters.
 
-Figures, equations and exercises are numbered within their chapter, as in "Fig. 5.2". The chapters carry their numbers in
-their titles, so Sphinx knows of none and would count through the whole book. Pages whose file name starts with the same
-two digits share one count, in the order of the contents: what a chapter moves to a page of its own goes on counting. All
-other pages count together, with plain numbers.
+Figures, equations and exercises are numbered within their chapter, as in "Fig. 5.2". The chapters carry their numbers
+in their titles, so Sphinx knows of none and would count through the whole book. Pages whose file name starts with the
+same two digits share one count, in the order of the contents: what a chapter moves to a page of its own goes on
+counting. All other pages count together, with plain numbers.
 
 The launch button of a chapter opens its edition for Colab, which lies in ``notebooks/colab`` under the same name.
 """
