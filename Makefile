@@ -24,7 +24,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 help:
 	@echo "make book       build the executed book into _build/html (warnings and failing cells stop it)"
 	@echo "make test       lint, type check, test the package, the notebooks and the built book"
-	@echo "make notebooks  run the chapters in place and store their text outputs"
+	@echo "make notebooks  run the chapters in place, store their text outputs, write notebooks/colab"
 	@echo "make serve      build the book and show it at http://localhost:$(PORT)  (PORT=…)"
 	@echo "make setup      only set up .venv  (PYTHON=… names the interpreter for a new one)"
 	@echo "make clean      remove what was built (keeps .venv)"
@@ -62,6 +62,7 @@ check-book: book
 
 notebooks: $(STAMP)
 	$(RUN) -m tools.notebooks $(CHAPTERS)
+	$(RUN) -m tools.colab
 
 serve: book
 	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

@@ -11,6 +11,7 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import CHAPTERS, ROOT
 
+from tools import book_labels
 from tools import chapter_rules as rules
 
 # What the browser fetches when the page opens; a plain link waits until the reader follows it.
@@ -179,10 +180,15 @@ def test_chapter_page(html: Path, chapter: Path) -> None:
     soup = page(chapter_page(html, chapter))
     launch = [link["href"] for link in soup.find_all("a", href=True) if link["href"] == f"{rules.COLAB}{chapter.name}"]
     assert len(launch) >= 2, "the launch button and the link in the text lead to the chapter on Colab"
+    labels = book_labels.labels(CHAPTERS, ROOT / "book" / "references.bib")  # as the edition for Colab shows them
     for label in rules.equation_labels(nb):
         equation = soup.find(id=f"equation-{label}")
-        assert equation is not None and re.search(r"\(\d+\)", equation.get_text()), f"{label} has no number"
+        assert equation is not None and f"({labels[label].number})" in equation.get_text(), label
     names = rules.figure_names(nb)
+    for name in names:
+        assert soup.find(id=name).get_text().strip().startswith(f"Fig. {labels[name].number}"), name
+    for label in rules.exercise_labels(nb):
+        assert soup.find(id=label).get_text().strip().startswith(f"Exercise {labels[label].number}"), label
     shown = [figure for figure in soup.find_all("figure") if figure.find("img", src=re.compile("_images/"))]
     assert len(shown) >= len(names) and [name for name in names if soup.find(id=name) is None] == []
     assert all(figure.find("figcaption").get_text(strip=True) for figure in shown)

@@ -3,11 +3,13 @@
 A book of two pages, with the configuration of the real one, is built in a temporary folder.
 """
 
+import re
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -22,6 +24,8 @@ def book(tmp_path: Path) -> Book:
     (root / "resattn").mkdir(parents=True)
     (root / "resattn" / "words.py").write_text("'one'")
     shutil.copy(ROOT / "_config.yml", root)
+    (root / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "sphinx_chapters.py", root / "tools")
     shutil.copy(ROOT / "requirements.txt", root)
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
     shutil.copy(ROOT / "book" / "references.bib", root / "book")
@@ -77,6 +81,54 @@ def test_changed_data_is_executed_again(book: Book, monkeypatch) -> None:
     before = book.execution_digest()
     monkeypatch.setattr("resattn.data.at_hand", lambda: "cifar10")
     assert book.execution_digest() != before
+
+
+def numbered(letter: str) -> str:
+    """A figure, an equation, an exercise, and a sentence that refers to them."""
+    return (
+        f"```{{figure}} ../book/_static/logo.svg\n:name: fig-{letter}\n:alt: The logo of the book.\nThe logo.\n```\n\n"
+        f"$$\nx\n$$ (eq-{letter})\n\n```{{exercise}} Count\n:label: ex-{letter}\nHow many?\n```\n\n"
+        f"The three: {{numref}}`fig-{letter}`, {{eq}}`eq-{letter}`, {{ref}}`ex-{letter}`.\n\n"
+    )
+
+
+def test_numbers_start_anew_in_each_chapter(book: Book) -> None:
+    write_page(book.root, "# Preface\n\n" + numbered("p"))
+    write_chapter(book.root, "1", title="# 1. A chapter\n\n" + numbered("a") + numbered("b"))
+    write_chapter(book.root, "1", "12_y", "# 12. Another\n\n" + numbered("c") + "Not {eq}`eq-b`.")
+    write_chapter(book.root, "1", "12_z", "# 12. What is deeper\n\n" + numbered("d"))
+    with open(book.root / "_toc.yml", "a") as toc:
+        toc.write("  - file: notebooks/12_y\n  - file: notebooks/12_z\n")
+    assert book.build()
+    text = {
+        path.stem: BeautifulSoup(path.read_text(), "html.parser").article.get_text()
+        for path in (*book.html.glob("notebooks/*.html"), book.html / "book" / "preface.html")
+    }
+    assert "The three: Fig. 1, (1), Exercise 1" in text["preface"]
+    assert "The three: Fig. 1.1, (1.1), Exercise 1.1" in text["01_x"]
+    assert "The three: Fig. 1.2, (1.2), Exercise 1.2" in text["01_x"]
+    assert "The three: Fig. 12.1, (12.1), Exercise 12.1" in text["12_y"] and "Not (1.2)." in text["12_y"]
+    assert "The three: Fig. 12.2, (12.2), Exercise 12.2" in text["12_z"]
+    for caption in ("Fig. 12.1", "(12.1)", "Exercise 12.1"):
+        assert text["12_y"].count(caption) == 2, "where it stands and where it is referred to"
+
+
+def test_glued_text_stands_in_the_sentence(book: Book) -> None:
+    (book.root / "notebooks" / "01_x.ipynb").unlink()
+    write_chapter(
+        book.root,
+        "from resattn.figures import glue\nglue('share', '37.2 ± 0.4 %')",
+        title="# 1. It is {glue:text}`share`.",
+    )
+    shutil.rmtree(book.root / "resattn")  # not that one
+    assert book.build()
+    assert "1. It is 37.2 ± 0.4 %." in BeautifulSoup(page(book), "html.parser").article.h1.get_text()
+
+
+def test_the_launch_button_opens_the_edition_for_colab(book: Book) -> None:
+    assert book.build()
+    (link,) = re.findall(r'href="(https://colab[^"]+)"', page(book))
+    assert link.endswith("/blob/main/notebooks/colab/01_x.ipynb")
 
 
 def test_a_cell_that_raises_stops_the_build(book: Book, capfd) -> None:

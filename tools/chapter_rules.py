@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
-REPOSITORY = "https://github.com/resattn/resattn"
-COLAB = "https://colab.research.google.com/github/resattn/resattn/blob/main/notebooks/"
+from tools import repository
+
+REPOSITORY = f"https://github.com/{repository.lives_at()}"
+COLAB = f"https://colab.research.google.com/github/{repository.lives_at()}/blob/main/notebooks/colab/"
 SETUP_START = f"""\
 import importlib.util
 
@@ -197,7 +199,7 @@ def exercises(nb: NotebookNode, name: str) -> Iterator[str]:
     if len(found) < MIN_EXERCISES:
         yield f"has {len(found)} exercises, at least {MIN_EXERCISES} are needed"
     for number in re.findall(r"\b[Ee]xercises? \d+", markdown(nb)):
-        yield f"says {number!r}: the book numbers exercises through, so link it with {{ref}}"
+        yield f"says {number!r}: the number may change, so link it with {{ref}}"
     solved = {}
     current = None
     for cell in nb.cells:  # the cells between solution-start and solution-end belong to the solution

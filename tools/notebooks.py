@@ -3,8 +3,8 @@
     python -m tools.notebooks notebooks/05_attention_module.ipynb           run, normalise, check
     python -m tools.notebooks --check notebooks/05_attention_module.ipynb   only check what is stored
 
-Stored are text outputs; images, frame players and widget views are dropped. The chapters run on Scenes, whatever data
-the machine has, so that everybody who runs this stores the same text.
+Stored are text outputs, and what a cell glued; images, frame players and widget views are dropped. The chapters run on
+Scenes, whatever data the machine has, so that everybody who runs this stores the same text.
 """
 
 import argparse
@@ -46,6 +46,8 @@ def _kept(output: NotebookNode) -> NotebookNode | None:
     """The output without pictures, players and widget views; None if nothing is left."""
     if "data" not in output:
         return output
+    if name := output.metadata.get("scrapbook", {}).get("name"):  # `resattn.figures.glue`
+        return NotebookNode({**output, "metadata": nbformat.from_dict({"scrapbook": {"name": name}})})
     data = {
         kind: value
         for kind, value in output.data.items()

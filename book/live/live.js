@@ -48,7 +48,9 @@
       await Promise.all([live.load("parts.js"), live.load("network.js")]);
       await live.load(`figures/${name}.js`);
       await starts[name](host, place.dataset);
-      place.replaceChildren(host);
+      const still = place.querySelector("img"); // its caption and its number stay
+      if (still) (still.closest("a") || still).replaceWith(host);
+      else place.replaceChildren(host);
       place.dataset.ready = "yes";
     } catch (error) {
       place.dataset.ready = "failed";

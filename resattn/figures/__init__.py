@@ -2,5 +2,6 @@
 explorers that answer in a running notebook."""
 
 from . import diagrams, drawing, mask_plots, player, plots, widgets
+from .prose import glue
 
-__all__ = ["diagrams", "drawing", "mask_plots", "player", "plots", "widgets"]
+__all__ = ["diagrams", "drawing", "glue", "mask_plots", "player", "plots", "widgets"]

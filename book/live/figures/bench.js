@@ -1,7 +1,7 @@
 /* The workbench: a picture, what every module does with it, and the answer, beside the answer without what was forced.
  *
- *   data-networks  names of the zoo, separated by spaces; the first is shown (default: the Scenes networks and CIFAR-10)
- *   data-module, data-force  what is forced at first (default: the last module, 0)
+ *   data-networks           names of the zoo, separated by spaces (default: the Scenes networks and CIFAR-10's)
+ *   data-network, data-picture, data-module, data-force  what is shown at first; data-force is a number, mean or other
  */
 live.figure("bench", async function (host, options) {
   "use strict";
@@ -10,7 +10,8 @@ live.figure("bench", async function (host, options) {
   const names = (options.networks || Object.keys(TITLES).join(" ")).split(" ");
   const set = await live.get("pictures/scenes"), pictures = unpack(set), size = set.size, P = size * size;
   const label = (i) => `Scene ${i + 1}, ${set.classes[set.labels[i]]}`;
-  const state = { name: names[0], network: await live.network(names[0]), index: Number(options.picture || 0), view: "mask", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
+  const start = options.network || names[0];
+  const state = { name: start, network: await live.network(start), index: Number(options.picture || 0), view: "mask", scale: "fixed", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
   state.pixels = copy(pictures[state.index]);
   state.original = copy(state.pixels);
 
@@ -69,6 +70,7 @@ live.figure("bench", async function (host, options) {
     update();
   });
   const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = value; draw(); });
+  const scale = choice("Colours", [["fixed", "one scale for all"], ["own", "from the least to the most of each map"]], state.scale, (value) => { state.scale = value; draw(); });
   const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; draw(); });
   const bar = colourBar("mask", "");
   const rows = el("div", { class: "live-cards" });
@@ -90,7 +92,8 @@ live.figure("bench", async function (host, options) {
         update();
       });
       if (config.fusion === "none") force.querySelector("select").disabled = true;
-      return { name, title, map, places, node: card(title, places, force) };
+      const range = el("span", { class: "live-note" });
+      return { name, title, map, places, range, node: card(title, places, range, force) };
     });
     rows.replaceChildren(...cards.map(({ node }) => node));
     view.querySelector('input[value="mask"]').disabled = config.fusion === "none";
@@ -103,6 +106,8 @@ live.figure("bench", async function (host, options) {
     const wanted = Object.entries(state.forced).filter(() => state.network.config.fusion !== "none");
     if (wanted.some(([, by]) => by === "other")) donated = state.network.run(pictures[state.donor]);
     const forced = Object.fromEntries(wanted.map(([name, by]) => [name, by === "other" ? donated.modules.find((m) => m.name === name).mask : by]));
+    state.wanted = wanted;
+    counted.textContent = "";
     now = wanted.length ? state.network.run(state.pixels, forced) : free;
     const before = live.softmax(free.logits), after = live.softmax(now.logits), { classes } = state.network;
     const a = best(before), b = best(after), said = (i, shares) => `${classes[i]} (${percent(shares[i])})`;
@@ -113,32 +118,54 @@ live.figure("bench", async function (host, options) {
       : `With ${what}, the network says ${said(b, after)}; with its own, ${said(a, before)}.`;
   }
 
+  // The same replacement in every Scene of the gallery: one picture is an example, twenty are a count.
+  const counted = el("p", { class: "live-note", role: "status" });
+  async function countAll() {
+    const { wanted, network, donor } = state, words = wanted.length ? "answers that change with what is replaced" : "answers that are right";
+    const masks = wanted.some(([, by]) => by === "other") ? network.run(pictures[donor]).modules : [];
+    const forced = Object.fromEntries(wanted.map(([name, by]) => [name, by === "other" ? masks.find((m) => m.name === name).mask : by]));
+    let changed = 0;
+    for (let i = 0; i < pictures.length; i++) {
+      const own = best(live.softmax(network.run(pictures[i]).logits));
+      if (wanted.length) changed += own !== best(live.softmax(network.run(pictures[i], forced).logits));
+      else changed += network.classes[own] === set.classes[set.labels[i]];
+      counted.textContent = `${changed} of ${i + 1} ${words}`;
+      await new Promise((done) => setTimeout(done));
+      if (wanted !== state.wanted || network !== state.network) return;
+    }
+    counted.textContent = `All ${pictures.length} Scenes: ${changed} ${words}.`;
+  }
+
   const sum = (x, f) => overChannels(x, Math.min(state.channel, x.C - 1), f);
   function draw() {
     const M = state.view === "mask", maps = now.modules.map((m) => M ? sum(m.mask) : sum(state.view === "trunk" ? m.trunk : m.product, Math.abs));
     const most = now.modules.map((m) => Math.max(...sum(m.trunk, Math.abs), ...sum(m.product, Math.abs)));
-    cards.forEach(({ map, title, places }, i) => {
+    cards.forEach(({ map, title, places, range }, i) => {
       const { H, W } = now.modules[i].trunk;
-      paintMap(map, maps[i], H, W, M ? "mask" : "features", 0, M ? 1 : most[i]);
-      const peak = best(Array.from(maps[i]));
-      const words = `${title}, ${{ mask: "mask", trunk: "trunk output", product: "what passes" }[state.view]}: from ${Math.min(...maps[i]).toFixed(2)} to ${maps[i][peak].toFixed(2)}, highest in row ${1 + Math.floor(peak / W)} of ${H}, column ${1 + peak % W}`;
+      const peak = best(Array.from(maps[i])), least = Math.min(...maps[i]), own = state.scale === "own";
+      paintMap(map, maps[i], H, W, M ? "mask" : "features", own ? least : 0, own ? maps[i][peak] : M ? 1 : most[i]);
+      range.textContent = `${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}`;
+      const words = `${title}, ${{ mask: "mask", trunk: "trunk output", product: "what passes" }[state.view]}: from ${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}, highest in row ${1 + Math.floor(peak / W)} of ${H}, column ${1 + peak % W}`;
       map.setAttribute("aria-label", words);
       map.title = words;
       if (state.place && state.place.name === state.modules[i]) places.mark(state.place.x, state.place.y);
       else places.lastChild.removeAttribute("style");
     });
     const arl = state.network.config.fusion === "arl";
-    if (M) bar.set("mask", arl ? "M: how much M raises T here, from not at all to double" : "M: how much of T it lets through here", "0", "1");
-    else bar.set("features", { trunk: "|T|", product: arl ? "(1 + M) · |T|: what passes" : "M · |T|: what passes" }[state.view] + ", each stage on its own scale", "0", "most");
+    if (M) bar.set("mask", arl ? "M: how much M raises T here, from not at all to double" : "M: how much of T it lets through here", ...(state.scale === "own" ? ["least", "most"] : ["0", "1"]));
+    else bar.set("features", { trunk: "|T|", product: arl ? "(1 + M) · |T|: what passes" : "M · |T|: what passes" }[state.view] + ", each stage on a scale of its own", state.scale === "own" ? "least" : "0", "most");
   }
 
   // What does this place of a mask listen to? Hide the picture patch by patch and see how much the mask changes there.
+  const HOW = "Press on a place of a map: the picture is then hidden patch by patch, and you see which patches that place listens to.";
   let listening = 0;
-  const heard = picture("What the chosen place listens to"), heardWords = el("p", { class: "live-note" }, "Press on a place of a mask: the picture is then hidden patch by patch, and you see which patches that place listens to.");
+  const heard = picture("What the chosen place listens to"), heardBox = el("div", { class: "live-main", hidden: true }, heard), heardWords = el("p", { class: "live-note" }, HOW);
   const heardBar = colourBar("change", "change of the map at the chosen place when a patch is hidden", "−", "+");
+  heardBar.hidden = true;
   async function listen(name, x, y) {
     const mine = ++listening, cells = 8, side = size / cells, changes = new Float32Array(cells * cells);
     state.place = { name, x, y };
+    heardBox.hidden = heardBar.hidden = false;
     draw();
     const index = state.modules.indexOf(name), { mean } = state.network;
     const value = (module) => {
@@ -154,7 +181,7 @@ live.figure("bench", async function (host, options) {
       if (cell % 4 === 3) {
         const most = Math.max(...changes.map(Math.abs), 1e-6);
         paintMap(heard, changes, cells, cells, "change", -most, most);
-        heardBar.set("change", `change of ${cards[index].title.toLowerCase()} at row ${y + 1}, column ${x + 1} when this patch is hidden`, `−${most.toFixed(2)}`, `+${most.toFixed(2)}`);
+        heardBar.set("change", `change of ${cards[index].title.toLowerCase()} at row ${y + 1}, column ${x + 1} when this patch is hidden`, `−${most.toPrecision(2)}`, `+${most.toPrecision(2)}`);
         heardWords.textContent = `${cell + 1} of ${cells * cells} patches. The place has the value ${own.toFixed(2)}.`;
         await new Promise((done) => setTimeout(done));
         if (mine !== listening || !state.place) return;
@@ -164,23 +191,27 @@ live.figure("bench", async function (host, options) {
 
   const update = oncePerFrame(() => {
     paintPicture(canvas, state.pixels);
-    if (!state.place) listening++;
+    if (!state.place) { listening++; heardBox.hidden = heardBar.hidden = true; heardWords.textContent = HOW; }
     compute();
     draw();
   });
 
-  state.forced[options.module || "stage3.attention1"] = options.force === undefined ? 0 : Number(options.force);
+  const force = options.force || "mean";
+  state.forced[options.module || "stage1.attention1"] = ["mean", "other"].includes(force) ? force : Number(force);
   host.append(
     el("div", { class: "live-title" }, "Your picture through the network"),
     status,
     el("div", { class: "live-row" },
       el("div", { class: "live-main" }, brush),
       el("div", { class: "live-grow" }, result)),
+    network, rows, bar,
+    el("div", { class: "live-row" }, button(`Count over all ${pictures.length} Scenes`, countAll), counted),
     scenes,
     el("div", { class: "live-row" }, button("A photo of yours …", () => file.click()), button("Start over", () => { state.forced = {}; use(state.original); build(); }), file),
-    tools, width, network, view, bar, rows, el("div", { class: "live-row" }, el("div", { class: "live-grow" }, channel), donor),
-    el("div", { class: "live-row" }, el("div", { class: "live-main" }, heard), el("div", { class: "live-grow" }, heardWords, heardBar)),
     el("p", { class: "live-note" }, "A photo is cut to its middle square and scaled to 32 × 32 pixels. It stays in this page."),
+    tools, width, view, channel,
+    el("div", { class: "live-row" }, donor, el("div", { class: "live-grow" }, scale)),
+    el("div", { class: "live-row" }, heardBox, el("div", { class: "live-grow" }, heardWords, heardBar)),
   );
   build();
   update();

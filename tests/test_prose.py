@@ -1,0 +1,22 @@
+"""What a cell glues is kept, stored, and shown by the page; see also tests/test_colab.py."""
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from resattn.figures import glue
+from tools import colab, notebooks
+
+
+def test_glued_text_is_stored_and_nothing_else_is_shown(tmp_path) -> None:
+    nb = new_notebook(cells=[new_code_cell("from resattn.figures import glue\nglue('share', f'{0.372:.1%} it\\'s')")])
+    notebooks.execute(nb, tmp_path)
+    stored = notebooks.normalise(nb)
+    (output,) = stored.cells[0].outputs
+    assert list(output.data) == [colab.GLUED]
+    assert colab.glued(stored) == {"share": "37.2% it's"}
+    assert notebooks.normalise(stored) == stored
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="glue the text that a reader sees"):
+        glue("share", 0.372)
