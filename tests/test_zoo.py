@@ -8,11 +8,12 @@ import pytest
 import torch
 
 import resattn
-from experiments import train_zoo
+from experiments import cued, train_zoo
 from resattn import data, zoo
 from resattn.training import Recipe, evaluate
 
-NAMES = zoo.list_pretrained()
+CUED = [name for name in zoo.list_pretrained() if name.startswith("cued_")]
+NAMES = [name for name in zoo.list_pretrained() if name not in CUED]
 TINY = train_zoo.Entry(
     "tiny",
     Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
@@ -43,6 +44,24 @@ def test_a_record_tells_how_the_weights_came_about(name):
         assert names["train"].startswith("CIFAR-10 train") and names["test"].startswith("CIFAR-10 test")
     else:
         assert (names["train"], names["test"]) == ("Scenes train", "Scenes test")
+
+
+@pytest.mark.parametrize("name", CUED)
+def test_cued_networks_are_runs_of_the_grid(name):
+    key = {value: key for key, value in cued.KEPT.items()}[name]
+    model = zoo.load_pretrained(name)
+    record, run = model.record, next(run for run in cued.RUNS if run.key == key)
+    assert record["recipe"] == json.loads(json.dumps(asdict(cued.RECIPE))) and record["seed"] == run.seed
+    assert {k: record["config"][k] for k in cued.NETWORKS[run.network]} == json.loads(
+        json.dumps(cued.NETWORKS[run.network])
+    )
+    stored = next(entry for entry in zoo.load_records("cued") if entry["key"] == key)
+    assert stored["test_error"] == record["test_error"] == 1 - record["history"][-1]["test_accuracy"]
+    views = cued.Views(data.cued_scenes("test", 360), record["mean"], record["std"])
+    named, other = cued.answers(model, views)
+    assert named == pytest.approx(stored["answers"][0], abs=0.04) and other == pytest.approx(
+        stored["answers"][1], abs=0.02
+    )
 
 
 def test_twins_differ_in_nothing_but_the_fusion():
