@@ -19,12 +19,13 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help setup book test lint check-package check-notebooks check-book notebooks serve clean
+.PHONY: bench help setup book test lint check-package check-notebooks check-book notebooks serve clean
 
 help:
 	@echo "make book       build the executed book into _build/html (warnings and failing cells stop it)"
 	@echo "make test       lint, type check, test the package, the notebooks and the built book"
 	@echo "make notebooks  run the chapters in place, store their text outputs, write notebooks/colab"
+	@echo "make bench      run the benchmarks and write their page of the book"
 	@echo "make serve      build the book and show it at http://localhost:$(PORT)  (PORT=…)"
 	@echo "make setup      only set up .venv  (PYTHON=… names the interpreter for a new one)"
 	@echo "make clean      remove what was built (keeps .venv)"
@@ -63,6 +64,9 @@ check-book: book
 notebooks: $(STAMP)
 	$(RUN) -m tools.notebooks $(CHAPTERS)
 	$(RUN) -m tools.colab
+
+bench: $(STAMP)
+	env -u OMP_NUM_THREADS $(RUN) -m tests.benchmarks
 
 serve: book
 	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
