@@ -13,7 +13,7 @@ import torch
 from conftest import ROOT
 
 import resattn
-from experiments import cued, noise, runner
+from experiments import cued, depth, noise, noise_control, runner
 from experiments.__main__ import main
 from resattn.analysis import count_parameters
 from resattn.data import ImageSet, cued_scenes, scenes
@@ -213,3 +213,77 @@ def test_answers_are_counted_over_both_cues() -> None:
     right = [torch.nn.functional.one_hot(pictures.pair_labels[:, cue], 10).float() for cue in (0, 1)]
     assert views.count(right) == [1.0, 0.0] and views.count(right[::-1]) == [0.0, 1.0]
     assert not torch.equal(views.x[0], views.x[1])
+
+
+def test_wrong_labels_of_the_positive_control() -> None:
+    clean = cued_scenes("train", 900)
+    free, mark, other = (noise_control.spoil(clean, kind, seed=3) for kind in noise_control.KINDS)
+    wrong = mark.labels != clean.labels
+    assert torch.equal(free.labels, mark.labels) and torch.equal(free.images, clean.images)
+    assert 0.25 < wrong.float().mean() < 0.35
+    assert torch.equal((mark.images != clean.images).flatten(1).any(1) | ~wrong, torch.ones(900, dtype=torch.bool))
+    assert torch.equal(mark.images[~wrong], clean.images[~wrong])
+    swapped = other.labels != clean.labels
+    assert 0.25 < swapped.float().mean() < 0.35
+    assert torch.equal(other.labels[swapped], clean.other_labels[swapped])
+
+
+def test_what_a_module_lets_through_is_measured() -> None:
+    """A mask that is 0.1 on the object that does not count takes its energy away there, and tells labels apart."""
+    torch.manual_seed(0)
+    model = resattn.create("attention56", **cued.NETWORKS["nal"]).eval()
+    clean = cued_scenes("train", 90)
+    spoiled = noise_control.spoil(clean, "other", seed=0)
+    place = torch.nn.functional.adaptive_avg_pool2d(clean.other_masks[:, None].float(), 12)  # [N, 1, 12, 12]
+
+    class Away(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (0.9 - 0.8 * (place > 0).float()).expand_as(x)
+
+    model.attention_modules()["stage2.attention1"].mask = Away()  # type: ignore[assignment]
+    found = noise_control.passing(model, clean, spoiled, (0.5,) * 3, (0.25,) * 3)
+    assert found["stage2.attention1"]["other_T"] < 0.2 * found["stage2.attention1"]["other_H"]
+    assert found["stage1.attention1"]["other_T"] > 0.5 * found["stage1.attention1"]["other_H"]
+
+
+def test_arms_of_the_depth_question() -> None:
+    x = torch.randn(2, 3, 32, 32)
+    masks = {}
+    for arm in ("nal", "half", "open"):
+        torch.manual_seed(0)
+        model = depth.build(depth.DepthRun(arm, 1, 60, 0)).eval()
+        masks[arm] = model(x, return_masks=True)[1]["stage1.attention1"]
+    assert torch.equal(masks["half"], torch.full_like(masks["half"], 0.5))
+    shifted = torch.sigmoid(torch.logit(masks["nal"].double()) + depth.OPEN)
+    assert torch.allclose(masks["open"].double(), shifted, atol=1e-5) and masks["open"].mean() > 0.9
+    torch.manual_seed(0)
+    assert depth.build(depth.DepthRun("plain", 3, 60, 0)).config.modules == (3, 3, 3)
+
+
+def test_a_depth_run_needs_its_rate_first() -> None:
+    run = depth.DepthRun("nal", 3, 4000, 2)
+    with pytest.raises(ValueError, match=r"needs its rate: make nal-m3-steps1000-rate0\.05"):
+        depth.chosen_rate(run, {})
+    stored = {
+        f"nal-m3-steps1000-rate{rate:g}": {"validation_accuracy": accuracy}
+        for rate, accuracy in ((0.05, 0.5), (0.1, 0.7), (0.2, 0.6))
+    }
+    assert depth.chosen_rate(run, stored) == 0.1
+
+
+def test_a_depth_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (("TRAIN", 260), ("VALIDATION", 60), ("TEST", 50)):
+        monkeypatch.setattr(depth, name, value)
+    record = depth.train(depth.DepthRun("adam", 1, 3, 1, 0.003), tmp_path, "cpu")
+    assert len(record["train_loss"]) == 3 and "test_error" not in record, "rates are chosen without the test set"
+    monkeypatch.setattr(depth, "chosen_rate", lambda run, stored: 0.1)
+    record = depth.train(depth.DepthRun("open", 1, 4, 1), tmp_path, "cpu")
+    assert 0 <= record["test_error"] <= 1 and list(record["response"]) == ["stage1", "stage2", "stage3"]
+    json.dumps(record)
+
+
+def test_the_log_is_up_to_date() -> None:
+    from tools import experiment_log
+
+    assert experiment_log.PAGE.read_text(encoding="utf-8") == experiment_log.page()
+    assert set(experiment_log.questions()) == set(QUESTIONS)

@@ -1,0 +1,178 @@
+"""Depth and fusion: what harms naive stacking, and does training heal it? (chapter 7)
+
+Written down before the run:
+
+*Arms.* Attention-56 at a quarter of the width and half the resolution, with one and with three modules a stage, on the
+ten classes of Scenes: attention residual learning (ARL), naive attention (NAL), plain (no mask), and "half", NAL whose
+masks are the constant one half, which attenuates and can do nothing else. Each for 60, 250, 1,000 and 4,000 steps of 64
+pictures, a run of its own with its own schedule. With three modules and 250 and 1,000 steps also "adam", NAL under
+Adam, which divides every gradient by its size, and "open", NAL whose masks start at 0.98. *Seeds.* Five; a seed is new
+first weights, a new order, and its own draw of 20,000 pictures, of which the last 2,000 are for validation. Rates from
+{0.05, 0.1, 0.2} (Adam: {1e-3, 3e-3, 1e-2}), chosen for each arm, depth and budget on the validation pictures of seed 0
+and then fixed. *Test.* 4,000 pictures, once.
+
+*What decides.* At three modules, paired over seeds, Holm over eight: NAL less plain at each budget (does training heal
+it? "healed" at the first budget at which the interval lies inside ± 2 points); at 1,000 steps half less plain (does
+attenuation alone harm?), NAL less half (what do learned masks add?), adam less NAL (is it the size of gradients?), open
+less NAL (is it the start?).
+
+Expected cost: 100 runs and 60 for the rates, about six core-hours.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resattn import data, zoo
+from resattn.analysis import ConstantMask, mean_response
+from resattn.data import Batches, ImageSet
+from resattn.networks import ResidualAttentionNetwork, create
+from resattn.training import Recipe, evaluate, make_optimizer
+
+BUDGETS, MODULES = (60, 250, 1000, 4000), (1, 3)
+ARMS = ("arl", "nal", "plain", "half")
+EXTRA = ("adam", "open")  # three modules, the two budgets in the middle
+RATES = {"adam": (1e-3, 3e-3, 1e-2)}
+DEFAULT_RATES = (0.05, 0.1, 0.2)
+TRAIN, VALIDATION, TEST, BATCH = 20_000, 2_000, 4_000, 64
+OPEN = 4.0  # what is added to every mask logit: σ(4) is 0.98
+
+
+@dataclass(frozen=True)
+class DepthRun:
+    """An arm, its depth and budget, and a seed; with ``rate``, one of the runs that choose the rate."""
+
+    arm: str
+    modules: int
+    steps: int
+    seed: int
+    rate: float | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.arm}-m{self.modules}-steps{self.steps}-" + (
+            f"rate{self.rate:g}" if self.rate else f"seed{self.seed}"
+        )
+
+
+def cells() -> Iterator[tuple[str, int, int]]:
+    yield from product(ARMS, MODULES, BUDGETS)
+    yield from product(EXTRA, (3,), (250, 1000))
+
+
+# First the runs that choose the rates, then a whole seed at a time.
+RUNS = [
+    DepthRun(*cell, 0, rate) for cell in cells() for rate in RATES.get(cell[0], DEFAULT_RATES) if cell[2] <= 1000
+] + [DepthRun(*cell, seed) for seed in range(5) for cell in cells()]
+
+
+class Open(nn.Module):
+    """A mask that starts nearly open: σ(z + 4) where the branch says σ(z). [B, C, H, W] -> the same."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        M = self.branch(x)  # [B, C, H, W]
+        return M * math.exp(OPEN) / (1 + M * (math.exp(OPEN) - 1))  # [B, C, H, W], σ(z + 4) in terms of σ(z)
+
+
+def build(run: DepthRun) -> ResidualAttentionNetwork:
+    """The network of a run, freshly initialised."""
+    fusion = {"arl": "arl", "plain": "none"}.get(run.arm, "nal")
+    model = create(
+        "attention56", stem="conv3_stride2", width=0.25, modules=(run.modules,) * 3, fusion=fusion, num_classes=10
+    )
+    for module in model.attention_modules().values():
+        if run.arm == "half":
+            module.mask = ConstantMask(0.5)  # type: ignore[assignment]
+        elif run.arm == "open":
+            module.mask = Open(module.get_submodule("mask"))  # type: ignore[assignment]
+    return model
+
+
+def optimizer_for(model: nn.Module, run: DepthRun, recipe: Recipe) -> torch.optim.Optimizer:
+    if run.arm == "adam":
+        return torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=0.0)
+    return make_optimizer(model, recipe, torch.device("cpu"))
+
+
+def chosen_rate(run: DepthRun, stored: dict[str, dict[str, Any]]) -> float:
+    """The rate of a run's arm, depth and budget: the best on the validation pictures; 4,000 steps take that of 1,000.
+
+    Raises ValueError if the runs that choose it have not been made.
+    """
+    tried = [replace(run, seed=0, steps=min(run.steps, 1000), rate=r) for r in RATES.get(run.arm, DEFAULT_RATES)]
+    missing = [trial.key for trial in tried if trial.key not in stored]
+    if missing:
+        raise ValueError(f"{run.key} needs its rate: make {', '.join(missing)} first")
+    best = max(tried, key=lambda trial: stored[trial.key]["validation_accuracy"])
+    assert best.rate is not None
+    return best.rate
+
+
+def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
+    """The record of one run."""
+    place = zoo.grids.RECORDS / "depth.json"
+    stored = {record["key"]: record for record in zoo.load_records("depth")} if place.exists() else {}
+    rate = run.rate or chosen_rate(run, stored)
+    recipe = Recipe("depth", steps=run.steps, batch_size=BATCH, lr=rate, warmup=0.1, weight_decay=5e-4, pad=0)
+    whole = data.scenes("train", TRAIN, seed=run.seed)
+    train_set, validation = whole.subset(slice(TRAIN - VALIDATION)), whole.subset(slice(TRAIN - VALIDATION, TRAIN))
+    torch.manual_seed(run.seed)
+    model = build(run).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = optimizer_for(model, run, recipe)
+    batches = Batches(train_set, BATCH, train=True, seed=run.seed, pad=0)
+    losses = fit_steps(model, optimizer, batches, recipe)
+    x, _ = next(iter(Batches(validation, 256, train=False, mean=batches.mean, std=batches.std).epoch(0)))
+    statistics: dict[str, Any] = {"mean": batches.mean, "std": batches.std, "device": "cpu", "precision": "bfloat16"}
+    record: dict[str, Any] = {
+        "arm": run.arm,
+        "modules": run.modules,
+        "steps": run.steps,
+        "seed": run.seed,
+        "rate": rate,
+        "data": {"train": f"{train_set.name}, draw {run.seed}"},
+        "train_loss": losses[-min(50, len(losses)) :],
+        "validation_accuracy": evaluate(model, validation, **statistics)["accuracy"],
+        **zoo.origin(torch.device("cpu"), zoo.commit()),
+    }
+    if run.rate is None:
+        scores = evaluate(model, test_set(), **statistics)
+        record |= {"test_error": scores["error"], "response": mean_response(model.eval(), x)}
+    return record
+
+
+def test_set() -> ImageSet:
+    return data.scenes("test", TEST)
+
+
+def fit_steps(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches, recipe: Recipe) -> list[float]:
+    """Training losses of so many steps; an epoch ends where the pictures end."""
+    total = recipe.total_steps(len(batches))
+    losses: list[float] = []
+    model.train()
+    epoch = 0
+    while len(losses) < total:
+        for x, y in batches.epoch(epoch):  # x [B, 3, H, W], y [B]
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr_at(len(losses), total)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = model(x)  # [B, K]
+            loss = F.cross_entropy(logits.float(), y)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            if len(losses) == total:
+                break
+        epoch += 1
+    return losses
