@@ -90,7 +90,7 @@ def mask_view(
 def score_bars(
     scores_by_setting: Mapping[str, Tensor],
     classes: Sequence[str],
-    truth: int,
+    truth: int | None,
     *,
     image: Tensor | None = None,
     title: str | None = None,
@@ -98,9 +98,9 @@ def score_bars(
     """Class probabilities of one image under several settings, one panel a setting, one bar a class.
 
     ``scores_by_setting`` maps the name of a setting, such as "masks as they are" or "M = 0", to probabilities [K], one
-    for each of ``classes``; ``truth`` is the index of the true class, marked in words, whose bar is filled. Of
-    more than ten classes the true one is drawn and those that reach most under any setting. ``image``, uint8
-    [3, H, W], is shown at the left. Chapter 10 uses it.
+    for each of ``classes``; ``truth`` is the index of the true class, marked in words, whose bar is filled, or None
+    where it is not known. Of more than ten classes the true one is drawn and those that reach most under any setting.
+    ``image``, uint8 [3, H, W], is shown at the left. Chapter 10 uses it.
 
     Raises ValueError if there is no setting, a shape does not fit, or scores are not probabilities.
 
@@ -113,7 +113,7 @@ def score_bars(
         _check_image(image)
     if not scores_by_setting:
         raise ValueError("there are no scores to draw")
-    if not 0 <= truth < len(classes):
+    if truth is not None and not 0 <= truth < len(classes):
         raise ValueError(f"truth must be the index of one of {len(classes)} classes; got {truth}")
     scores = {name: values.detach().float().cpu() for name, values in scores_by_setting.items()}
     for name, values in scores.items():
@@ -122,7 +122,8 @@ def score_bars(
         if not (values.min() >= 0 and abs(float(values.sum()) - 1) < 0.02):
             raise ValueError(f"the scores of {name!r} must be probabilities that sum to 1: take the softmax first")
     best = torch.stack(list(scores.values())).amax(dim=0)  # [K]
-    best[truth] = 2  # always drawn
+    if truth is not None:
+        best[truth] = 2  # always drawn
     shown = sorted(best.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist())
     pictures = int(image is not None)
     figure, axes = plt.subplots(
@@ -157,7 +158,8 @@ def score_bars(
         ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(len(shown) - 0.4, -0.6), yticks=[])
         if column == 0:
             ax.set_yticks(range(len(shown)), [f"true: {classes[k]}" if k == truth else classes[k] for k in shown])
-            ax.get_yticklabels()[shown.index(truth)].set_fontweight("bold")
+            if truth is not None:
+                ax.get_yticklabels()[shown.index(truth)].set_fontweight("bold")
         ax.tick_params(axis="y", length=0)
     if title is not None:
         figure.suptitle(title)
