@@ -75,8 +75,6 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         # Minutes on a CPU. So short a run never sees an image often enough to need more than flips.
         Recipe("quick", epochs=3, batch_size=64, lr=0.25, warmup=0.25, weight_decay=5e-4, pad=0),
-        # From trained weights to a few hundred pictures of other classes: a small rate, so that what is known stays.
-        Recipe("finetune", epochs=10, batch_size=16, lr=0.03, warmup=0.1, weight_decay=5e-4, pad=2),
         # Section 4.1 of the paper: 160k iterations of 64 images, the rate divided by ten at 64k and 96k.
         Recipe("paper", steps=160_000, batch_size=64, lr=0.1, schedule="step", milestones=(0.4, 0.6)),
         # What has become usual since: cosine with warm-up, smoothed labels, mixup and cutout, a larger batch.
@@ -93,5 +91,7 @@ RECIPES: dict[str, Recipe] = {
             cutout=8,
             evaluate_every=5,
         ),
+        # From trained weights to a few hundred pictures of other classes: a small rate, so that what is known stays.
+        Recipe("finetune", epochs=10, batch_size=16, lr=0.03, warmup=0.1, weight_decay=5e-4, pad=2),
     )
 }
