@@ -12,9 +12,9 @@ width on pictures of 32 × 32 pixels:
 * scratch: the same network from random weights by the same recipe;
 * longer: from random weights with four times the epochs, at the rate of 0.25.
 
-A seed draws its own pictures, first weights and order. The comparison that decides is test accuracy of "all" minus that
-of "longer", paired over three seeds. The rates were chosen on the pictures of seed 100: for "all" 0.03, against 0.01 and
-0.1; for "longer" 0.25, against 0.1.
+A seed draws its own pictures, first weights and order. The comparison that decides is test accuracy of "all" minus
+that of "longer", paired over three seeds. The rates were chosen on the pictures of seed 100: for "all" 0.03, against
+0.01 and 0.1; for "longer" 0.25, against 0.1.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python -m tools.own_picture [--out book/_static/own_picture.jpg]
 
-A rendered scene of 480 pixels, cut to 480 × 320 around its object, a little out of focus, with the noise of a sensor and
-darker corners, stored as a JPEG on its side with the tag that says how the telephone was held.
+A rendered scene of 480 pixels, cut to 480 × 320 around its object, a little out of focus, with the noise of a sensor
+and darker corners, stored as a JPEG on its side with the tag that says how the telephone was held.
 """
 
 import argparse
