@@ -22,6 +22,7 @@ WIDTH, HEIGHT = 480, 320
 def make(scene: int = SCENE) -> Image.Image:
     """The picture as it was seen, upright: RGB, 480 × 320."""
     drawn = data.scenes("test", scene + 1, size=WIDTH)
+    assert drawn.object_masks is not None
     rows = drawn.object_masks[scene].any(dim=1).nonzero()[:, 0]  # those that the object reaches
     top = int((rows.min() + rows.max()) // 2 - HEIGHT // 2)
     top = min(max(top, 0), WIDTH - HEIGHT)

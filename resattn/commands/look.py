@@ -74,7 +74,7 @@ def _write(found: Look, stem: Path, raw: bool) -> None:
 
         def save(partial: Path) -> None:
             with open(partial, "wb") as stream:  # to a name that ends otherwise, numpy would add .npz
-                np.savez_compressed(stream, **arrays)
+                np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
         checkpoints.write_aside(file, save)
         say(f"  wrote {file}")
