@@ -1,4 +1,4 @@
-"""The command line: ``python -m resattn train|evaluate|masks|models|data``. Each explains itself with --help."""
+"""The command line: ``python -m resattn train|evaluate|look|masks|models|data``. Each explains itself with --help."""
 
 import argparse
 import sys

@@ -119,7 +119,8 @@ class ResidualAttentionNetwork(nn.Module):
     are the very tensors that the forward pass used. Without it nothing is kept.
     """
 
-    record: dict[str, Any]  # how the weights came about; set by resattn.zoo on networks that it loads
+    record: dict[str, Any]  # how the weights came about; set on networks that resattn.zoo loads and fit has trained
+    started_from: dict[str, Any]  # name and digest of the weights that resattn.zoo loaded, for the next record
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ import base64
 import copy
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -22,6 +23,12 @@ from resattn.figures import plots
 from resattn.figures.widgets import Explorer, intervention_explorer, mask_explorer
 from resattn.networks import ResidualAttentionNetwork
 
+RECORD = {
+    "mean": [0.1, 0.2, 0.3],
+    "std": [0.9, 0.8, 0.7],
+    "data": {"classes": list(data.scenes("test", 1).classes)},
+    "config": {"stem": "conv3"},
+}
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
@@ -54,7 +61,7 @@ def images() -> data.ImageSet:
     return data.scenes("test", 5)
 
 
-def normalised(images: data.ImageSet, i: int, record: dict[str, list[float]] | None = None) -> Tensor:
+def normalised(images: data.ImageSet, i: int, record: dict[str, Any] | None = None) -> Tensor:
     mean, std = (record["mean"], record["std"]) if record else channel_statistics(images.images)
     return Normalise(mean, std, torch.device("cpu"))(images.images[i : i + 1])
 
@@ -165,7 +172,7 @@ def test_an_adjustment_that_fails_leaves_the_explorer_usable() -> None:
 
 def test_mask_explorer_shows_the_masks_of_the_network(images: data.ImageSet) -> None:
     models = {"ARL": network(), "NAL": network("nal")}
-    models["NAL"].record = {"mean": [0.1, 0.2, 0.3], "std": [0.9, 0.8, 0.7]}
+    models["NAL"].record = RECORD
     explorer = mask_explorer(models, images)
     control = explorer.controls
     assert list(control) == ["image", "network", "module", "channel", "blend", "contrast"]
@@ -295,7 +302,7 @@ def test_the_networks_given_stay_as_they_are(images: data.ImageSet) -> None:
 
 def test_interventions_change_the_scores_as_forced_does(images: data.ImageSet) -> None:
     model = network()
-    model.record = {"mean": [0.1, 0.2, 0.3], "std": [0.9, 0.8, 0.7]}
+    model.record = RECORD
     explorer = intervention_explorer(model, images)
     assert list(explorer.controls) == ["image", *model.attention_modules()]
     explorer.controls["image"].value = 2
@@ -375,3 +382,40 @@ def test_bad_input_is_refused_in_a_sentence(images: data.ImageSet) -> None:
         with pytest.raises(ValueError, match="needs images of 15×15 pixels or larger; got 8×8"):
             make()
     assert plt.get_fignums() == []
+
+
+# --- pictures of one's own, whose true classes are not known
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> data.ImageSet:
+    folder = tmp_path_factory.mktemp("own")
+    paths = [folder / f"{i}.png" for i in range(2)]
+    for path, image in zip(paths, data.scenes("test", 2, size=64).images, strict=True):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).resize((90, 64)).save(path)
+    return data.picture_set(paths, 32)
+
+
+def test_masks_of_own_pictures_name_the_classes_of_the_network(own: data.ImageSet) -> None:
+    model = resattn.load_pretrained("attention56_scenes")
+    for images in (own, data.ImageSet(own.images, torch.zeros(2).long(), ("photo",), "Mine")):
+        explorer = mask_explorer({"ARL": model}, images)
+        with torch.no_grad():
+            logits = model(normalised(images, 1, model.record))
+        explorer.controls["image"].value = 1
+        said = model.record["data"]["classes"][int(logits.argmax())]
+        title = explorer.figure().texts[0].get_text()
+        assert f"{images.name}, image 1: {images.classes[0]}. ARL says {said} (" in title
+
+
+def test_interventions_on_own_pictures_mark_no_true_class(own: data.ImageSet) -> None:
+    explorer = intervention_explorer(resattn.load_pretrained("attention56_scenes"), own)
+    axes = explorer.figure().axes[1]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(names) == 10 and "lighthouse" in names and not any("true" in name for name in names)
+    assert {patch.get_facecolor() for patch in axes.patches} == {(1.0, 1.0, 1.0, 1.0)}
+
+
+def test_own_pictures_and_a_network_without_a_record(own: data.ImageSet) -> None:
+    explorer = mask_explorer({"new": network()}, own)
+    assert "new says " in explorer.figure().texts[0].get_text()

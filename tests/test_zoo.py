@@ -27,7 +27,7 @@ def test_the_networks_that_the_chapters_load_are_there():
 
 
 def test_what_others_rely_on_is_in_the_top_level():
-    assert set(resattn.__all__) == {"create", "data", "list_models", "load_pretrained"}
+    assert set(resattn.__all__) == {"create", "data", "list_models", "load_pretrained", "look"}
     assert resattn.load_pretrained is zoo.load_pretrained and resattn.data is data
 
 

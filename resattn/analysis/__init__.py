@@ -1,7 +1,8 @@
 """What the network has learned, and what it costs.
 
-Counts and receptive fields; equation 2 and the wiring it rests on; scores of maps against true masks; saliency to
-compare with; and interventions, which change a mask and see what the network then says.
+What a network says of a picture file; counts and receptive fields; equation 2 and the wiring it rests on; scores of
+maps against true masks; saliency to compare with; and interventions, which change a mask and see what the network then
+says.
 """
 
 from .gradients import Signals, attenuation, mask_depends_on_trunk, module_signals, per_location
@@ -14,6 +15,7 @@ from .interventions import (
     swap_features,
     swap_masks,
 )
+from .looking import Look, look
 from .measures import count_multiply_adds, count_parameters, mean_response, receptive_field
 from .saliency import grad_cam, input_gradient
 from .scores import best_iou, energy_inside, pointing_game
@@ -21,6 +23,7 @@ from .scores import best_iou, energy_inside, pointing_game
 __all__ = [
     "ConstantMask",
     "GivenMask",
+    "Look",
     "Signals",
     "SpatialMeanMask",
     "attenuation",
@@ -32,6 +35,7 @@ __all__ = [
     "forced",
     "grad_cam",
     "input_gradient",
+    "look",
     "mask_depends_on_trunk",
     "mean_response",
     "module_signals",

@@ -11,7 +11,7 @@ from .catalogue import at_hand, load, scenes
 from .cifar import cifar10, cifar100, data_folder
 from .cued import CuedSet, cued_scenes
 from .downloads import DownloadError
-from .folder import FolderBatches
+from .folder import FolderBatches, folder_set
 from .label_noise import corrupt_labels
 from .pictures import Picture, picture_set, read_picture
 from .scenes.cued import recue
@@ -34,6 +34,7 @@ __all__ = [
     "cued_scenes",
     "cutout",
     "data_folder",
+    "folder_set",
     "generator_for",
     "load",
     "mixup",

@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 from .batches import Normalise, Shard, seed_from
 from .pictures import read_picture
-from .sets import DataError
+from .sets import DataError, ImageSet
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -82,6 +82,20 @@ class FolderBatches:
             x, y = (t.to(self.device, non_blocking=on_gpu) for t in batch)  # uint8 [B, 3, size, size], [B]
             x = self.normalise(x).to(self.dtype, memory_format=torch.channels_last)  # [B, 3, size, size]
             yield x, y
+
+
+def folder_set(root: str | Path, split: str, size: int) -> ImageSet:
+    """A folder of pictures, laid out as for :class:`FolderBatches`, whole in memory as a network is shown them.
+
+    Each picture is read once, and its middle square scaled to size × size: the way for a few hundred photographs, whose
+    decoding in every epoch would take longer than the training. Raises what FolderBatches raises, all of it at once,
+    and ValueError for a size below 1.
+    """
+    root = Path(root).expanduser()
+    samples, classes = _image_files(root, split)
+    images = torch.stack([read_picture(path).shown_at(size) for path, _ in samples])  # [N, 3, size, size]
+    labels = torch.tensor([label for _, label in samples])  # [N]
+    return ImageSet(images, labels, classes, f"{root.resolve().name} {split}")
 
 
 class _Decoded(Dataset[Any]):

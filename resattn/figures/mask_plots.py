@@ -1,4 +1,5 @@
-"""Figures of one mask over its image, and of what a network says when its masks are changed (chapter 10).
+"""Figures of one mask over its image, of what a network says when its masks are changed (chapter 10),
+and of a picture file that a network has looked at.
 
 Pure functions in the manner of :mod:`resattn.figures.plots`: each makes one figure with pyplot, and raises ValueError
 for bad input before it makes one. :mod:`resattn.figures.widgets` moves them by sliders,
@@ -12,8 +13,10 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from ..analysis.looking import Look
 from .plots import COLOURS
 
 MOST_CLASSES = 10  # drawn at once
@@ -90,7 +93,7 @@ def mask_view(
 def score_bars(
     scores_by_setting: Mapping[str, Tensor],
     classes: Sequence[str],
-    truth: int,
+    truth: int | None,
     *,
     image: Tensor | None = None,
     title: str | None = None,
@@ -98,9 +101,9 @@ def score_bars(
     """Class probabilities of one image under several settings, one panel a setting, one bar a class.
 
     ``scores_by_setting`` maps the name of a setting, such as "masks as they are" or "M = 0", to probabilities [K], one
-    for each of ``classes``; ``truth`` is the index of the true class, marked in words, whose bar is filled. Of
-    more than ten classes the true one is drawn and those that reach most under any setting. ``image``, uint8
-    [3, H, W], is shown at the left. Chapter 10 uses it.
+    for each of ``classes``; ``truth`` is the index of the true class, marked in words, whose bar is filled, or None
+    where it is not known. Of more than ten classes the true one is drawn and those that reach most under any setting.
+    ``image``, uint8 [3, H, W], is shown at the left. Chapter 10 uses it.
 
     Raises ValueError if there is no setting, a shape does not fit, or scores are not probabilities.
 
@@ -113,7 +116,7 @@ def score_bars(
         _check_image(image)
     if not scores_by_setting:
         raise ValueError("there are no scores to draw")
-    if not 0 <= truth < len(classes):
+    if truth is not None and not 0 <= truth < len(classes):
         raise ValueError(f"truth must be the index of one of {len(classes)} classes; got {truth}")
     scores = {name: values.detach().float().cpu() for name, values in scores_by_setting.items()}
     for name, values in scores.items():
@@ -122,7 +125,8 @@ def score_bars(
         if not (values.min() >= 0 and abs(float(values.sum()) - 1) < 0.02):
             raise ValueError(f"the scores of {name!r} must be probabilities that sum to 1: take the softmax first")
     best = torch.stack(list(scores.values())).amax(dim=0)  # [K]
-    best[truth] = 2  # always drawn
+    if truth is not None:
+        best[truth] = 2  # always drawn
     shown = sorted(best.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist())
     pictures = int(image is not None)
     figure, axes = plt.subplots(
@@ -157,10 +161,56 @@ def score_bars(
         ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(len(shown) - 0.4, -0.6), yticks=[])
         if column == 0:
             ax.set_yticks(range(len(shown)), [f"true: {classes[k]}" if k == truth else classes[k] for k in shown])
-            ax.get_yticklabels()[shown.index(truth)].set_fontweight("bold")
+            if truth is not None:
+                ax.get_yticklabels()[shown.index(truth)].set_fontweight("bold")
         ax.tick_params(axis="y", length=0)
     if title is not None:
         figure.suptitle(title)
+    return figure
+
+
+def look_view(look: Look) -> Figure:
+    """A picture and what a network made of it: in the upper row the picture, with a frame around the part that the
+    network was shown, and the picture under each mask; in the lower row that part as the network was shown it, and each
+    mask, the mean over its channels, in its own squares.
+
+    The colours of a mask run from its smallest to its largest value, which stand above it; beside each other masks can
+    be compared in their places only. Raises ValueError if there are no masks.
+    """
+    if not look.masks:
+        raise ValueError("there are no masks to draw; a network with fusion='none' has none")
+    image = look.picture.image
+    columns, frame = 1 + len(look.masks), look.picture.square
+    cell = min(2.4, 24 / columns)
+    tall = cell * image.height / image.width
+    figure, axes = plt.subplots(
+        2,
+        columns,
+        figsize=(cell * columns, tall + cell + 0.9),
+        height_ratios=(tall, cell),
+        squeeze=False,
+        layout="constrained",
+    )
+    axes[0, 0].imshow(image)
+    left, top, right, bottom = frame
+    axes[0, 0].add_patch(
+        Rectangle(
+            (left - 0.5, top - 0.5), right - left, bottom - top, fill=False, edgecolor=COLOURS["mask"], linewidth=2
+        )
+    )
+    axes[0, 0].set_title("picture\n", fontsize=9, loc="center")
+    axes[1, 0].imshow(look.shown.permute(1, 2, 0).numpy(), interpolation="nearest")
+    axes[1, 0].set_title(f"shown at {look.shown.shape[1]}×{look.shown.shape[2]}", fontsize=9, loc="center")
+    for column, (name, mask) in enumerate(look.channels.items(), start=1):
+        mean = mask.mean(axis=0)  # [h, w]
+        axes[0, column].imshow(look.overlay(name))
+        axes[0, column].set_title(name.replace(".", "\n"), fontsize=9, loc="center")
+        axes[1, column].imshow(mean, interpolation="nearest")
+        axes[1, column].set_title(f"{mean.min():.2f} to {mean.max():.2f}", fontsize=9, loc="center")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    says = ", ".join(f"{name} {probability:.0%}" for name, probability in look.top())
+    figure.suptitle(f"{look.picture.path.name}: {says}", fontsize=11)
     return figure
 
 

@@ -22,6 +22,7 @@ from ..analysis.interventions import forced
 from ..data.batches import Normalise, channel_statistics
 from ..data.sets import ImageSet
 from ..networks import ResidualAttentionNetwork
+from ..zoo.inputs import Inputs, inputs_of
 from .mask_plots import mask_view, score_bars
 
 KEPT = 64  # results in memory, the latest ones
@@ -92,8 +93,9 @@ def mask_explorer(models: Mapping[str, ResidualAttentionNetwork], images: ImageS
 
     ``models`` maps what to call a network, such as "ARL", to the network. The pictures are
     :func:`resattn.figures.mask_plots.mask_view`; the box "full contrast" spreads the colours over the values of each
-    mask, which differ little where it is the mean of many channels. Images are normalised with the mean and deviation
-    of ``model.record``, else with those of ``images``. Chapter 10 looks at masks with it.
+    mask, which differ little where it is the mean of many channels. Images are normalised, and classes named, as
+    ``model.record`` says; a network without a record gets the statistics and classes of ``images``. Pictures of your
+    own come from :func:`resattn.data.pictures.picture_set`. Chapter 10 looks at masks with it.
 
     Raises ValueError if there is no network, one has no masks, or one does not take images of this size.
     """
@@ -104,20 +106,20 @@ def mask_explorer(models: Mapping[str, ResidualAttentionNetwork], images: ImageS
             raise ValueError(f"the network {name!r} has no masks to explore")
     images = images.to("cpu")
     kept = {name: copy.deepcopy(model).eval() for name, model in models.items()}
-    normalise = {name: _normaliser(model, images) for name, model in kept.items()}
+    inputs = {name: _inputs(model, images) for name, model in kept.items()}
 
     @lru_cache(maxsize=KEPT)
     def look(network: str, image: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Probabilities [K] and masks, each [C, h, w], of one image."""
         with torch.no_grad():
-            logits, masks = kept[network](normalise[network](images.images[[image]]), return_masks=True)
+            logits, masks = kept[network](inputs[network](images.images[[image]]), return_masks=True)
         return logits[0].softmax(dim=0).cpu(), {name: mask[0].float().cpu() for name, mask in masks.items()}
 
     def draw(image: int, network: str, module: str, channel: int, blend: float, contrast: bool) -> Figure:
         probabilities, masks = look(network, image)
         mask = masks[module].mean(dim=0) if channel < 0 else masks[module][channel]  # [h, w]
         limits = (float(mask.min()), float(mask.max())) if contrast and mask.min() < mask.max() else None
-        says = f"{network} says {images.classes[int(probabilities.argmax())]} ({probabilities.max():.0%})"
+        says = f"{network} says {inputs[network].classes[int(probabilities.argmax())]} ({probabilities.max():.0%})"
         return mask_view(
             images.images[image],
             masks[module],
@@ -163,22 +165,23 @@ def intervention_explorer(model: ResidualAttentionNetwork, images: ImageSet) -> 
     """
     images = images.to("cpu")
     kept = forced(model, {}).eval()
-    normalise = _normaliser(kept, images)
+    inputs = _inputs(kept, images)
 
     @lru_cache(maxsize=KEPT)
     def say(image: int, choices: tuple[tuple[str, str], ...]) -> Tensor:
         """Probabilities [K] of one image with the masks chosen for some modules."""
         network = forced(kept, {module: CHOICES[choice] for module, choice in choices})
         with torch.no_grad():
-            logits: Tensor = network(normalise(images.images[[image]]))  # [1, K]
+            logits: Tensor = network(inputs(images.images[[image]]))  # [1, K]
         return logits[0].softmax(dim=0).cpu()
 
     def draw(image: int, **choices: str) -> Figure:
         chosen = tuple((module, choice) for module, choice in choices.items() if choice != AS_IT_IS)
+        label = images.classes[int(images.labels[image])]
         return score_bars(
             {"masks as they are": say(image, ()), "masks as chosen": say(image, chosen)},
-            images.classes,
-            int(images.labels[image]),
+            inputs.classes,
+            inputs.classes.index(label) if label in inputs.classes else None,  # of own pictures it is not known
             image=images.images[image],
             title=_caption(images, image),
         )
@@ -199,13 +202,14 @@ def _caption(images: ImageSet, image: int) -> str:
     return f"{images.name}, image {image}: {images.classes[int(images.labels[image])]}"
 
 
-def _normaliser(model: ResidualAttentionNetwork, images: ImageSet) -> Callable[[Tensor], Tensor]:
-    """uint8 [B, 3, H, W] -> what the network expects, on its device."""
-    record = getattr(model, "record", None)
-    mean, std = (record["mean"], record["std"]) if record else channel_statistics(images.images)
+def _inputs(model: ResidualAttentionNetwork, images: ImageSet) -> Inputs:
+    """What the network's record says of size, classes and normalisation; without a record, what the images say."""
+    if getattr(model, "record", None) is not None:
+        return inputs_of(model)
     device = next(model.parameters()).device
-    normalise = Normalise(mean, std, device)
-    return lambda x: normalise(x.to(device))  # [B, 3, H, W]
+    missing = model.config.num_classes - len(images.classes)
+    names = (*images.classes, *(f"output {k + len(images.classes)}" for k in range(missing)))
+    return Inputs(images.images.shape[-1], names, Normalise(*channel_statistics(images.images), device))
 
 
 def _png(figure: Figure) -> bytes:

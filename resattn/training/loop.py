@@ -22,6 +22,7 @@ from ..zoo import checkpoints
 from . import distributed
 from .devices import pick_device, pick_precision
 from .evaluation import Loader, evaluate, make_test_loader
+from .preparation import check_layers, frozen_parts, set_training
 from .recipes import RECIPES, Recipe
 
 MIXUP_STREAM = 1_000_000  # keeps mixup's random numbers apart from those of the batches
@@ -36,9 +37,13 @@ class TrainingError(Exception):
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; vectors (biases, batch normalisation) go undecayed where the recipe says so."""
-    decayed = [p for p in model.parameters() if p.ndim > 1 or recipe.decay_norm]
-    others = [p for p in model.parameters() if not (p.ndim > 1 or recipe.decay_norm)]
+    """SGD with Nesterov momentum for all that is not frozen; vectors (biases, batch normalisation) go undecayed where
+    the recipe says so. Raises ValueError if everything is frozen."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("every parameter of the network is frozen: there is nothing to train")
+    decayed = [p for p in trained if p.ndim > 1 or recipe.decay_norm]
+    others = [p for p in trained if not (p.ndim > 1 or recipe.decay_norm)]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.SGD(
         [group for group in groups if group["params"]],
@@ -68,7 +73,9 @@ def fit(
 
     With ``out`` every epoch ends in a checkpoint there, and the same call resumes after an interruption, on a CPU to
     the very same bits. ``seed`` fixes the order and the augmentation of the images; initialise the model under your own
-    seed. Test figures are measured with the training set's channel statistics. No epoch is ever chosen by them.
+    seed. Images are normalised by the channel statistics of the training set, or by those that loaded weights are used
+    to; test figures are measured with the same. No epoch is ever chosen by them. Frozen parameters stay as they are,
+    and so do the batch statistics beside them. Trained, the network has its record as ``model.record``.
 
     A history entry has epoch, step, lr, train_loss, train_accuracy, seconds (of training) and images_per_second; an
     evaluated epoch also test_loss and test_accuracy. Accuracies are fractions. With mixup, train_accuracy is what the
@@ -78,19 +85,21 @@ def fit(
     ``watch`` is called after every evaluated epoch with the network, in evaluation mode, and the mean and deviation
     that its images are normalised by; what it returns joins the entry of that epoch.
 
-    Raises ValueError for arguments that do not fit together, TrainingError if the loss is no longer finite, and
+    Raises ValueError for arguments that do not fit together, or if ``out`` is given and the network's layers are not
+    those of its config, so that it could not be loaded again; TrainingError if the loss is no longer finite, and
     CheckpointError if ``out`` cannot be written or holds another run.
     """
     recipe = find_recipe(recipe)
     target = pick_device(device)
     dtype = pick_precision(precision, target)
-    train_batches = _train_loader(train, recipe, target, seed)
+    if out is not None:
+        check_layers(model)
+    train_batches = _train_loader(train, recipe, target, seed, model)
     test_batches = make_test_loader(test, target, train_batches.mean, train_batches.std)
     for batches in (train_batches, test_batches):
-        if len(batches.classes) > model.config.num_classes:
-            raise ValueError(
-                f"{batches.name} has {len(batches.classes)} classes and the network {model.config.num_classes} outputs"
-            )
+        outputs = getattr(model.classifier, "out_features", model.config.num_classes)
+        if len(batches.classes) > outputs:
+            raise ValueError(f"{batches.name} has {len(batches.classes)} classes and the network {outputs} outputs")
 
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe, target)
@@ -98,6 +107,8 @@ def fit(
     run: dict[str, Any] = {  # what two calls must share for one to continue the other
         "config": asdict(model.config),
         "recipe": asdict(recipe),
+        "started_from": getattr(model, "started_from", None),
+        "frozen": list(frozen_parts(model)),
         "seed": seed,
         "data": {"train": train_batches.name, "test": test_batches.name, "classes": list(train_batches.classes)},
         "mean": list(train_batches.mean),
@@ -142,8 +153,9 @@ def fit(
         save()
         if progress and distributed.rank() == 0:
             print(_summary(entry, total), flush=True)
+    model.record = zoo.make_record(run, history, target, commit)
     if folder is not None and distributed.rank() == 0 and not (finished_before and (folder / "model.json").exists()):
-        zoo.save(folder / "model", model, zoo.make_record(run, history, target, commit))
+        zoo.save(folder / "model", model, model.record)
     return history
 
 
@@ -169,7 +181,7 @@ class _Loop:
         correct = torch.zeros((), device=device)
         images = 0
         lr = 0.0
-        self.model.train()
+        set_training(self.model)
         start = time.perf_counter()
         hidden = True if not self.progress or distributed.rank() > 0 else None  # None: hidden but on a terminal
         with tqdm(total=length, desc=f"epoch {epoch + 1}", disable=hidden, leave=False) as bar:
@@ -239,9 +251,13 @@ def find_recipe(recipe: Recipe | str) -> Recipe:
     return RECIPES[recipe]
 
 
-def _train_loader(data: ImageSet | Loader, recipe: Recipe, device: torch.device, seed: int) -> Loader:
+def _train_loader(
+    data: ImageSet | Loader, recipe: Recipe, device: torch.device, seed: int, model: ResidualAttentionNetwork
+) -> Loader:
+    """An ImageSet as batches, normalised by its own statistics, or by those that loaded weights are used to."""
     if not isinstance(data, ImageSet):
         return data
+    used_to = getattr(model, "started_from", {})
     return Batches(
         data,
         recipe.batch_size,
@@ -251,6 +267,8 @@ def _train_loader(data: ImageSet | Loader, recipe: Recipe, device: torch.device,
         pad=recipe.pad,
         flip=recipe.flip,
         cutout=recipe.cutout,
+        mean=used_to.get("mean"),
+        std=used_to.get("std"),
         rank=distributed.rank(),
         world=distributed.world(),
     )
@@ -261,7 +279,7 @@ def _restore(
 ) -> list[dict[str, Any]]:
     """Load model and optimizer from a checkpoint of the same run, and return its history."""
     state = checkpoints.load(path)
-    saved = state.get("run", {})
+    saved = {"started_from": None, "frozen": []} | state.get("run", {})  # older runs do not say it
     differing = [key for key in run if saved.get(key) != run[key]]
     if differing:
         raise checkpoints.CheckpointError(

@@ -91,5 +91,7 @@ RECIPES: dict[str, Recipe] = {
             cutout=8,
             evaluate_every=5,
         ),
+        # From trained weights to a few hundred pictures of other classes: a small rate, so that what is known stays.
+        Recipe("finetune", epochs=10, batch_size=16, lr=0.03, warmup=0.1, weight_decay=5e-4, pad=2),
     )
 }

@@ -7,15 +7,18 @@ came about. Experiments of many runs keep records only.
 from . import checkpoints, grids, pretrained
 from .checkpoints import CheckpointError
 from .grids import list_records, load_records
+from .inputs import Inputs, inputs_of
 from .pretrained import list_pretrained, load, load_pretrained, save
 from .provenance import commit, hardware, make_record, origin
 
 __all__ = [
     "CheckpointError",
+    "Inputs",
     "checkpoints",
     "commit",
     "grids",
     "hardware",
+    "inputs_of",
     "list_pretrained",
     "list_records",
     "load",

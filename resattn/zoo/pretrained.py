@@ -7,11 +7,13 @@ commit, the whole training history, and the sha256 of the weights, which is chec
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from ..networks import NetworkConfig, ResidualAttentionNetwork
 from . import checkpoints
@@ -25,17 +27,44 @@ def list_pretrained() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.json"))
 
 
-def load_pretrained(name: str | Path) -> ResidualAttentionNetwork:
+def load_pretrained(
+    name: str | Path, num_classes: int | None = None, *, freeze: bool = False
+) -> ResidualAttentionNetwork:
     """A trained network in evaluation mode, with its record, a dict, as ``.record``.
 
     ``name`` is one of :func:`list_pretrained`, or a folder that ``python -m resattn train --out`` has filled.
 
-    Raises CheckpointError if there are no such weights, or if they are damaged or do not match their record.
+    With ``num_classes`` the classifier is a new one of so many outputs, drawn under your own seed, to be fine-tuned on
+    classes of your own; the network has no record until it is trained. ``freeze`` then leaves only the classifier to be
+    trained: all that is before it, trunk and masks, keeps its weights and its batch statistics.
+
+    ``.started_from`` says what was loaded: name and sha256 of the weights, mean and deviation of the colours they are
+    used to. :func:`resattn.training.loop.fit` normalises by these, and writes them into its record.
+
+    Raises CheckpointError if there are no such weights, or if they are damaged or do not match their record; ValueError
+    for a ``num_classes`` below 1, or for ``freeze`` without it.
     """
+    model = load(_stem(name))
+    model.started_from = {"weights": Path(name).resolve().name} | {
+        k: model.record[k] for k in ("sha256", "mean", "std")
+    }
+    if num_classes is not None:
+        model.config = replace(model.config, num_classes=num_classes)  # refuses what is no number of classes
+        if freeze:
+            model.requires_grad_(False)
+        model.classifier = nn.Linear(model.classifier.in_features, num_classes)
+        del model.record  # it speaks of other classes
+    elif freeze:
+        raise ValueError("freeze leaves a new classifier to be trained: say with num_classes how many outputs it has")
+    return model
+
+
+def _stem(name: str | Path) -> Path:
+    """Where the weights and the record of this name lie, without their suffix."""
     if (WEIGHTS / f"{name}.json").exists():
-        return load(WEIGHTS / str(name))
+        return WEIGHTS / str(name)
     if (Path(name) / "model.json").exists():
-        return load(Path(name) / "model")
+        return Path(name) / "model"
     if (Path(name) / "checkpoint.pt").exists():
         raise CheckpointError(f"the run in {name} is not finished; the same train command resumes it")
     known = ", ".join(list_pretrained()) or "none"
