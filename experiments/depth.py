@@ -16,7 +16,7 @@ it? "healed" at the first budget at which the interval lies inside ± 2 points);
 attenuation alone harm?), NAL less half (what do learned masks add?), adam less NAL (is it the size of gradients?), open
 less NAL (is it the start?).
 
-Expected cost: 100 runs and 60 for the rates, about six core-hours.
+Expected cost: 180 runs and 84 for the rates, about eight core-hours.
 """
 
 import math

@@ -39,15 +39,16 @@ def page() -> str:
     for name in questions():
         doc = ast.get_docstring(ast.parse((ROOT / "experiments" / f"{name}.py").read_text(encoding="utf-8"))) or ""
         title, _, body = doc.partition("\n\n")
+        anchor = "log-" + name.replace("_", "-")
         planned = len(question(name).RUNS)
         runs = zoo.load_records(name) if name in zoo.list_records() else []
         dates = sorted({run["date"] for run in runs})
         when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         state = "not run" if not runs else "complete" if len(runs) >= planned else "under way"
         rows.append(
-            f"| [{name}](#{name.replace('_', '-')}) | {state} | {len(runs)} of {planned} | {cost(runs)} | {when} |"
+            f"| [{name}](#{anchor}) | {state} | {len(runs)} of {planned} | {cost(runs)} | {when} |"
         )
-        sections.append(f"({name.replace('_', '-')})=\n## {title.strip()}\n\n{body.strip()}\n")
+        sections.append(f"({anchor})=\n## {title.strip()}\n\n{body.strip()}\n")
     table = "\n".join(["| question | state | runs | core-hours | dates |", "|:--|:--|--:|--:|:--|", *rows])
     return "\n".join([HEAD, table, "", *sections]).rstrip() + "\n"
 

@@ -27,9 +27,9 @@ def load_records(name: str) -> list[dict[str, Any]]:
     path = RECORDS / f"{name}.json"
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        whole = bool(runs) and all("test_error" in run and run["history"] for run in runs)
+        whole = bool(runs) and all(run["seed"] >= 0 and run["date"] for run in runs)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: it does not hold the records of an experiment") from error
     if not whole:
-        raise CheckpointError(f"{path} is damaged: a run has no history or no test error")
+        raise CheckpointError(f"{path} is damaged: a run has no seed or no date")
     return list(runs)
