@@ -110,7 +110,7 @@ def test_runs_side_by_side_lose_no_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "there is no experiment 'nothing'; there are cued"),
+        (["nothing"], "there is no experiment 'nothing'; there are cifar, cued"),
         (["cued", "--jobs", "0"], "jobs must be at least 1"),
         (["cued", "--only", "seed99"], "no run of cued has 'seed99'"),
     ],
@@ -254,8 +254,10 @@ def test_arms_of_the_depth_question() -> None:
         model = depth.build(depth.DepthRun(arm, 1, 60, 0)).eval()
         masks[arm] = model(x, return_masks=True)[1]["stage1.attention1"]
     assert torch.equal(masks["half"], torch.full_like(masks["half"], 0.5))
-    shifted = torch.sigmoid(torch.logit(masks["nal"].double()) + depth.OPEN)
-    assert torch.allclose(masks["open"].double(), shifted, atol=1e-5) and masks["open"].mean() > 0.9
+    inner = (masks["nal"] > 0.01) & (masks["nal"] < 0.99)  # where float32 still knows the logit
+    shift = torch.logit(masks["open"][inner].double()) - torch.logit(masks["nal"][inner].double())
+    assert inner.float().mean() > 0.5
+    assert torch.allclose(shift, torch.full_like(shift, depth.OPEN), atol=1e-3)
     torch.manual_seed(0)
     assert depth.build(depth.DepthRun("plain", 3, 60, 0)).config.modules == (3, 3, 3)
 

@@ -45,9 +45,7 @@ def page() -> str:
         dates = sorted({run["date"] for run in runs})
         when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         state = "not run" if not runs else "complete" if len(runs) >= planned else "under way"
-        rows.append(
-            f"| [{name}](#{anchor}) | {state} | {len(runs)} of {planned} | {cost(runs)} | {when} |"
-        )
+        rows.append(f"| [{name}](#{anchor}) | {state} | {len(runs)} of {planned} | {cost(runs)} | {when} |")
         sections.append(f"({anchor})=\n## {title.strip()}\n\n{body.strip()}\n")
     table = "\n".join(["| question | state | runs | core-hours | dates |", "|:--|:--|--:|--:|:--|", *rows])
     return "\n".join([HEAD, table, "", *sections]).rstrip() + "\n"
