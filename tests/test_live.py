@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from torch import nn
 
 from resattn import data, zoo
 from resattn.data.batches import Normalise
+from resattn.mask import ACTIVATIONS, LocalMaskBranch, SoftMaskBranch
 from tools import live_weights
 
 NETWORKS = zoo.list_pretrained()
@@ -147,3 +149,54 @@ def test_what_the_pages_cannot_compute_is_refused(monkeypatch):
     monkeypatch.setattr(zoo, "load_pretrained", lambda name: model)
     with pytest.raises(ValueError, match="mask_activation mixed; attention56_scenes has spatial"):
         live_weights.network_script("attention56_scenes")
+
+
+FIELDS = """
+globalThis.live = { figure: () => {} };
+(0, eval)(require("fs").readFileSync(process.argv[1], "utf8"));
+const { SIZE, seen } = live.field;
+const rows = Array.from({ length: SIZE }, (_, row) => row);
+console.log(JSON.stringify([0, 1, 2, 3].map((d) => [1, 2].map((r) => rows.map((row) => seen([row, row], d, r))))));
+"""
+
+
+class Shift(nn.Module):
+    """Where a unit looks: a row to each side."""
+
+    def __init__(self, *_: int) -> None:
+        super().__init__()
+        self.kernel = torch.ones(1, 1, 3, 3)
+
+    pre_activation = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(x, self.kernel, padding=1)
+
+
+@needs_node
+def test_the_field_figure_sees_what_the_branch_sees(monkeypatch):
+    """The reach of every place, from the package's own mask branch with units, pooling and tail that hide nothing."""
+    monkeypatch.setitem(ACTIVATIONS, "mixed", nn.Identity())
+    done = subprocess.run(["node", "-e", FIELDS, ROOT / "book/live/figures/field.js"], capture_output=True, check=True)
+    answers = json.loads(done.stdout)
+    for d in (0, 1, 2, 3):
+        for r in (1, 2):
+            branch = SoftMaskBranch(Shift, 1, d, r) if d else LocalMaskBranch(Shift, 1)
+            branch.tail = nn.Identity()
+            branch.pool = nn.AvgPool2d(3, stride=2, ceil_mode=True)
+            x = torch.ones(1, 1, 32, 32, requires_grad=True)
+            for row in (0, 1, 9, 16, 30, 31):
+                (reached,) = torch.autograd.grad(branch(x)[0, 0, row, 16], x)
+                seen = reached[0, 0].abs().sum(dim=1).nonzero().flatten()
+                assert answers[d][r - 1][row] == [int(seen[0]), int(seen[-1])], (d, r, row)
+
+
+def test_what_the_page_says_of_its_first_figure():
+    """*Try it*: one naive mask averaged over places makes a bird of the aeroplane; residual masks change no answer."""
+    images = data.scenes("test", live_weights.SAMPLES).images
+    forced = {"stage1.attention1": "mean"}
+    for name in ("attention56_scenes", "attention56_scenes_nal"):
+        classes = zoo.load_pretrained(name).record["data"]["classes"]
+        before, after = (in_pytorch(name, images, masks)[0].argmax(1) for masks in ({}, forced))
+        assert bool((before == after).all()) == (name == "attention56_scenes")
+    assert (classes[int(before[6])], classes[int(after[6])]) == ("aeroplane", "bird")

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn import data, zoo
+from resattn.data.scenes.cued import CUE_COLOURS, frame_mask
 from resattn.networks import ResidualAttentionNetwork
 from resattn.zoo.checkpoints import write_aside
 
@@ -110,10 +111,26 @@ def scenes_script() -> str:
     return _script("pictures", "scenes", shown)
 
 
+def cued_script() -> str:
+    """The first test pictures of Cued Scenes, all under the first cue, and what a page needs to paint the other."""
+    drawn = data.cued_scenes("test", SAMPLES)
+    drawn = drawn.recued(torch.zeros_like(drawn.cues))
+    size = drawn.images.shape[2]
+    shown = {
+        "classes": drawn.classes,
+        "size": size,
+        "pairs": drawn.pair_labels.tolist(),
+        "colours": CUE_COLOURS.tolist(),
+        "frame": int(frame_mask(size)[:, size // 2].sum()) // 2,  # pixels, above as below
+        "images": _bytes(drawn.images),
+    }
+    return _script("pictures", "cued", shown)
+
+
 def write(folder: Path) -> None:
     """Write the scripts of every network of the zoo and of the sample pictures into ``folder``."""
     scripts = {f"networks/{name}.js": network_script(name) for name in zoo.list_pretrained()}
-    scripts["pictures/scenes.js"] = scenes_script()
+    scripts |= {"pictures/scenes.js": scenes_script(), "pictures/cued.js": cued_script()}
     for name, text in scripts.items():
         write_aside(folder / name, partial(_write, text))
 
