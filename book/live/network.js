@@ -144,7 +144,8 @@
 
     normRelu(x, name) {
       const { weights } = this;
-      return normaliseRelu(x, weights[name + ".scale"], weights[name + ".shift"]);
+      const scale = weights[name + ".scale"];
+      return normaliseRelu(x, scale, weights[name + ".shift"]);
     }
 
     // The pre-activation bottleneck: 1 × 1, 3 × 3, 1 × 1, each after BN and
