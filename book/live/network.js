@@ -232,8 +232,8 @@
     }
   };
 
-  // Kernels are whole numbers of 16 bits with a scale for each output channel;
-  // all else is 32-bit floats.
+  // Weights are 32-bit floats; the kernels of a large network are whole numbers
+  // of 16 bits with a scale for each output channel.
   live.decodeWeights = function ({ tensors, bytes }) {
     const raw = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
     const weights = {};
