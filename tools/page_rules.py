@@ -121,7 +121,7 @@ def bounds(nb: NotebookNode) -> set[float]:
         compared = [node for test in asserts for node in ast.walk(test) if _bounds_something(node)]
         asserted = {id(node) for comparison in compared for node in ast.walk(comparison)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
                 value = float(node.value)
                 if id(node) in asserted or not value.is_integer():
                     found.add(round(value, 9))

@@ -24,13 +24,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from tools import notebooks
 from tools.chapter_rules import REPOSITORY
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-colab"
 REQUIREMENTS = ROOT / "tools" / "colab_requirements.txt"
-VERSION = (3, 13)
+CELL_SECONDS = 600  # a service may be slow
 EXPLORED = """\
 from resattn.figures.widgets import Explorer
 for _explorer in {id(v): v for v in [*globals().values(), *Out.values()] if isinstance(v, Explorer)}.values():
@@ -101,7 +100,7 @@ def run(path: Path, interpreter: Path) -> float:
         os.environ["JUPYTER_PATH"] = str(Path(folder) / "jupyter")
         client = NotebookClient(
             nb,
-            timeout=notebooks.CELL_SECONDS,
+            timeout=CELL_SECONDS,
             kernel_name="colab",
             store_widget_state=False,
             resources={"metadata": {"path": str(Path(folder) / "empty")}},
