@@ -434,7 +434,7 @@ def places(control: ipywidgets.Widget) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", ["mask", "intervention"])
-def test_every_setting_is_drawn(images: data.ImageSet, monkeypatch, kind: str) -> None:
+def test_every_setting_is_drawn(monkeypatch, kind: str) -> None:
     """One after the other, as a reader may move them: what a module offers changes with the network before it."""
     pictures: list[list[str]] = []
 
