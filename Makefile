@@ -19,13 +19,14 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: bench help setup book test lint check-package check-notebooks check-book notebooks serve clean
+.PHONY: help bench setup book test lint check-package check-notebooks check-book notebooks colab serve clean
 
 help:
 	@echo "make book       build the executed book into _build/html (warnings and failing cells stop it)"
 	@echo "make test       lint, type check, test the package, the notebooks and the built book"
 	@echo "make notebooks  run the chapters in place, store their text outputs, write notebooks/colab"
 	@echo "make bench      run the benchmarks and write their page of the book"
+	@echo "make colab      run notebooks/colab with the versions that Colab ships (needs Python 3.13)"
 	@echo "make serve      build the book and show it at http://localhost:$(PORT)  (PORT=…)"
 	@echo "make setup      only set up .venv  (PYTHON=… names the interpreter for a new one)"
 	@echo "make clean      remove what was built (keeps .venv)"
@@ -67,6 +68,9 @@ notebooks: $(STAMP)
 
 bench: $(STAMP)
 	env -u OMP_NUM_THREADS $(RUN) -m tests.benchmarks
+
+colab: $(STAMP)
+	$(RUN) -m tools.run_colab
 
 serve: book
 	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

@@ -419,3 +419,49 @@ def test_interventions_on_own_pictures_mark_no_true_class(own: data.ImageSet) ->
 def test_own_pictures_and_a_network_without_a_record(own: data.ImageSet) -> None:
     explorer = mask_explorer({"new": network()}, own)
     assert "new says " in explorer.figure().texts[0].get_text()
+
+
+# --- every place to which the controls can be moved
+
+
+def places(control: ipywidgets.Widget) -> list[object]:
+    """All values of a control; of a slider with many, its ends and its middle."""
+    if isinstance(control, ipywidgets.Checkbox):
+        return [False, True]
+    if isinstance(control, ipywidgets.Dropdown):
+        return list(control.options)
+    return sorted({control.min, control.min + (control.max - control.min) // 2, control.max})
+
+
+@pytest.mark.parametrize("kind", ["mask", "intervention"])
+def test_every_setting_is_drawn(monkeypatch, kind: str) -> None:
+    """One after the other, as a reader may move them: what a module offers changes with the network before it."""
+    pictures: list[list[str]] = []
+
+    def count(figure: Figure) -> bytes:
+        pictures.append([text.get_text() for text in figure.texts])
+        plt.close(figure)
+        return str(len(pictures)).encode()
+
+    monkeypatch.setattr("resattn.figures.widgets._png", count)
+    if kind == "mask":
+        explorer = mask_explorer({"ARL": network(), "NAL, wider": network("nal", width=0.5)}, data.scenes("test", 2))
+    else:
+        explorer = intervention_explorer(network(), data.scenes("test", 1))
+    controls = list(explorer.controls.values())
+    settings = 0
+
+    def walk(left: list[ipywidgets.Widget]) -> None:
+        nonlocal settings
+        if not left:
+            settings += 1
+            assert explorer.values() == explorer.drawn
+            return
+        for place in places(left[0]):
+            left[0].value = place
+            walk(left[1:])
+
+    walk(controls)
+    assert settings == {"mask": 2 * 2 * 3 * 3 * 2 * 2, "intervention": 4**3}[kind]
+    assert len(pictures) >= settings and all(pictures)
+    assert plt.get_fignums() == []

@@ -65,6 +65,7 @@ class Book:
         """Changes when any page may come out differently."""
         top = [self.root / name for name in ("_config.yml", "_toc.yml", "tools/sphinx_chapters.py")]
         pages = [path for path in self.root.glob("book/**/*") if path.is_file()]
+        pages += self.root.glob("tools/live_weights.py")
         return self._digest([*top, *pages, *self.root.glob("notebooks/*.ipynb")], self.execution_digest())
 
     def is_current(self) -> bool:

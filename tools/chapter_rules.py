@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from nbformat import NotebookNode
 
-from tools import repository
+from tools import page_rules, repository
 
 REPOSITORY = f"https://github.com/{repository.lives_at()}"
 COLAB = f"https://colab.research.google.com/github/{repository.lives_at()}/blob/main/notebooks/colab/"
@@ -225,15 +225,29 @@ def exercises(nb: NotebookNode, name: str) -> Iterator[str]:
                 yield f"the solution of {label!r} must have a code cell with an assert"
 
 
+def folded_setup(nb: NotebookNode, name: str) -> Iterator[str]:
+    for cell in code_cells(nb):
+        if "setup" in tags(cell) and "hide-input" not in tags(cell):
+            yield "the set-up cell must be folded: tag it 'hide-input'"
+
+
+def page(nb: NotebookNode, name: str) -> Iterator[str]:
+    """First screen, length and numbers in sentences, where the chapter is written in the new form."""
+    if name not in page_rules.NOT_YET:
+        yield from page_rules.breaches(nb, name)
+
+
 RULES: tuple[Callable[[NotebookNode, str], Iterator[str]], ...] = (
     headings,
     launch_header,
     setup_cell,
+    folded_setup,
     stored_outputs,
     comparison,
     equations,
     figures,
     exercises,
+    page,
 )
 
 

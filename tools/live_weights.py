@@ -5,9 +5,10 @@
 A page can load a classic script from a disk as well as from a server, which is not so of any other file. Each script
 hands one object to `live.arrive`; numbers are base64. `book/live/network.js` reads the networks.
 
-Weights are rounded to whole numbers of 16 bits with one scale for each output channel, which keeps a half-width
-Attention-56 below a megabyte and lies closer to the trained weights than half-precision floats of the same size do.
-Batch normalisation at rest is a scale and a shift a channel; these, and the classifier's bias, stay 32-bit floats.
+A network whose 32-bit floats fit into a megabyte is written as it is. The kernels of a larger one, such as a half-width
+Attention-56, are rounded to whole numbers of 16 bits with one scale for each output channel, which lies closer to the
+trained weights than half-precision floats of the same size do. Batch normalisation at rest is a scale and a shift a
+channel.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn import data, zoo
+from resattn.data.scenes.cued import CUE_COLOURS, frame_mask
 from resattn.networks import ResidualAttentionNetwork
 from resattn.zoo.checkpoints import write_aside
 
@@ -34,6 +36,7 @@ CAN_COMPUTE = {  # settings that network.js knows; of the others it takes any va
     "mask_activation": ("mixed",),
     "upsample": ("bilinear",),
 }
+MEGABYTE = 1_000_000
 SAMPLES = 20  # pictures of each set: the first of its test split, not chosen
 
 
@@ -45,8 +48,15 @@ def round_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     return whole.to(torch.int16), scale
 
 
+def is_rounded(model: ResidualAttentionNetwork) -> bool:
+    """Whether the network is too large to be written as 32-bit floats, of which base64 makes four bytes of three."""
+    return sum(p.numel() for p in model.parameters()) * 4 * 4 / 3 > 0.9 * MEGABYTE
+
+
 def round_network(model: ResidualAttentionNetwork) -> ResidualAttentionNetwork:
-    """Give a network, in place, the rounded weights that its script holds."""
+    """Give a network, in place, the weights that its script holds: rounded ones, if it is a large network."""
+    if not is_rounded(model):
+        return model
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             whole, scale = round_rows(layer.weight.detach())
@@ -75,10 +85,13 @@ def network_script(name: str) -> str:
             keep(f"{key}.scale", scale)
             keep(f"{key}.shift", layer.bias.double() - layer.running_mean.double() * scale)
         elif isinstance(layer, nn.Conv2d | nn.Linear):
-            whole, row_scale = round_rows(layer.weight.detach())
-            tensors.append((f"{key}.weight", list(whole.shape), True))
-            block = row_scale.numpy().astype("<f4").tobytes() + whole.numpy().astype("<i2").tobytes()
-            parts.append(block + b"\0" * (-len(block) % 4))  # the next vector starts at a multiple of four bytes
+            if is_rounded(model):
+                whole, row_scale = round_rows(layer.weight.detach())
+                tensors.append((f"{key}.weight", list(whole.shape), True))
+                block = row_scale.numpy().astype("<f4").tobytes() + whole.numpy().astype("<i2").tobytes()
+                parts.append(block + b"\0" * (-len(block) % 4))  # the next vector starts at a multiple of four bytes
+            else:
+                keep(f"{key}.weight", layer.weight)
             if layer.bias is not None:
                 keep(f"{key}.bias", layer.bias)
     record = model.record
@@ -110,10 +123,26 @@ def scenes_script() -> str:
     return _script("pictures", "scenes", shown)
 
 
+def cued_script() -> str:
+    """The first test pictures of Cued Scenes, all under the first cue, and what a page needs to paint the other."""
+    drawn = data.cued_scenes("test", SAMPLES)
+    drawn = drawn.recued(torch.zeros_like(drawn.cues))
+    size = drawn.images.shape[2]
+    shown = {
+        "classes": drawn.classes,
+        "size": size,
+        "pairs": drawn.pair_labels.tolist(),
+        "colours": CUE_COLOURS.tolist(),
+        "frame": int(frame_mask(size)[:, size // 2].sum()) // 2,  # pixels, above as below
+        "images": _bytes(drawn.images),
+    }
+    return _script("pictures", "cued", shown)
+
+
 def write(folder: Path) -> None:
     """Write the scripts of every network of the zoo and of the sample pictures into ``folder``."""
     scripts = {f"networks/{name}.js": network_script(name) for name in zoo.list_pretrained()}
-    scripts["pictures/scenes.js"] = scenes_script()
+    scripts |= {"pictures/scenes.js": scenes_script(), "pictures/cued.js": cued_script()}
     for name, text in scripts.items():
         write_aside(folder / name, partial(_write, text))
 

@@ -3,7 +3,7 @@
   "use strict";
 
   // One role, one colour, as in resattn/figures/plots.py.
-  const COLOURS = { trunk: "#0072B2", mask: "#D55E00", skip: "#009E73", fusion: "#CC79A7", extra: "#E69F00", light: "#56B4E9" };
+  const COLOURS = { trunk: "#0072B2", mask: "#D55E00", skip: "#009E73", fusion: "#CC79A7", extra: "#E69F00", light: "#56B4E9", arl: "#CC79A7", nal: "#D55E00" };
   const RAMPS = {
     mask: ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"], // viridis
     features: ["#ffffff", "#b9dcf2", "#56b4e9", "#0072b2", "#003a5c"],
@@ -189,6 +189,41 @@
     };
   }
 
+  // Curves over one axis. node.draw({ x: [from, to], y: [from, to], log, ticks: { x, y }, labels: { x, y }, curves, at });
+  // curves: [{ name, colour, f }]; `at` marks a value of x on each of them. Letters keep their size on every screen.
+  function chart(words) {
+    const node = el("div", { class: "live-chart", role: "img", "aria-label": words });
+    let last = null;
+    node.draw = (spec) => {
+      last = spec;
+      const W = Math.max(node.clientWidth, 280), H = 230, edge = { left: 52, right: 14, top: 12, bottom: 44 };
+      const scale = (v) => spec.log ? Math.log10(v) : v, [y0, y1] = spec.y.map(scale), [x0, x1] = spec.x;
+      const X = (v) => edge.left + (v - x0) / (x1 - x0) * (W - edge.left - edge.right);
+      const Y = (v) => H - edge.bottom - (Math.min(Math.max(scale(v), y0), y1) - y0) / (y1 - y0) * (H - edge.top - edge.bottom);
+      const text = (x, y, anchor, content, more = "") => `<text x="${x}" y="${y}" text-anchor="${anchor}" ${more}>${content}</text>`;
+      const steps = spec.steps || 120, dashes = ["", "7 4", "2 3"];
+      const curve = ({ colour, f }, i) => {
+        const path = Array.from({ length: steps + 1 }, (_, k) => x0 + (x1 - x0) * k / steps).map((v, k) => `${k ? "L" : "M"}${X(v).toFixed(1)} ${Y(f(v)).toFixed(1)}`).join("");
+        const dot = spec.at === undefined ? "" : `<circle cx="${X(spec.at)}" cy="${Y(f(spec.at))}" r="5" fill="${colour}"/>`;
+        return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${dashes[i % 3]}"/>${dot}`;
+      };
+      const grid = spec.ticks.y.map((v) => `<line x1="${edge.left}" x2="${W - edge.right}" y1="${Y(v)}" y2="${Y(v)}" class="live-grid"/>${text(edge.left - 6, Y(v) + 4, "end", v)}`);
+      const marks = spec.ticks.x.map((v) => text(X(v), H - edge.bottom + 18, "middle", v));
+      const here = spec.at === undefined ? "" : `<line x1="${X(spec.at)}" x2="${X(spec.at)}" y1="${edge.top}" y2="${H - edge.bottom}" class="live-here"/>`;
+      node.innerHTML = `<svg width="${W}" height="${H}" aria-hidden="true">${grid.join("")}${marks.join("")}${here}${spec.curves.map(curve).join("")}${text((edge.left + W - edge.right) / 2, H - 6, "middle", spec.labels.x)}${text(14, edge.top + (H - edge.top - edge.bottom) / 2, "middle", spec.labels.y, `transform="rotate(-90 14 ${edge.top + (H - edge.top - edge.bottom) / 2})"`)}</svg>`;
+      const legend = el("div", { class: "live-legend" }, ...spec.curves.map(({ name, colour }, i) => {
+        const item = el("span"), key = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+        key.innerHTML = `<line x1="0" x2="30" y1="6" y2="6" stroke="${colour}" stroke-width="3" stroke-dasharray="${dashes[i % 3]}"/>`;
+        key.setAttribute("width", 30); key.setAttribute("height", 12); key.setAttribute("aria-hidden", "true");
+        item.append(key, ` ${name}`);
+        return item;
+      }));
+      node.prepend(legend);
+    };
+    new ResizeObserver(() => { if (last) node.draw(last); }).observe(node);
+    return node;
+  }
+
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
   // The pictures of an exported set as maps of three channels, 0 to 255.
@@ -198,6 +233,6 @@
   }
 
   live.parts = {
-    COLOURS, answers, best, button, card, choice, colourBar, colourOf, el, gallery, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
+    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
   };
 })((globalThis.live = globalThis.live || {}));

@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     model = zoo.load_pretrained(options.weights)
     device = training.pick_device(options.device)
-    test_set = load_data(options, "test", device, 256)
+    test_set = load_data(options, "test", device, 256, model.record)
     mean, std = model.record["mean"], model.record["std"]
     scores = training.evaluate(model, test_set, mean=mean, std=std, device=device, precision=options.precision)
     say(f"{test_set.name}: " + ", ".join(f"{key} {value:.4f}" for key, value in scores.items() if key != "images"))

@@ -19,13 +19,27 @@ def add_to(commands: Any) -> None:
     p = commands.add_parser(
         "train",
         help="train a network and keep its weights and record",
-        description="Train a network. Every epoch ends in a checkpoint in --out; the same command resumes an "
-        "interrupted run. A finished run holds model.safetensors and model.json, the record.",
+        description="Train a network from scratch, or, with --from, trained weights on classes of your own. Every "
+        "epoch ends in a checkpoint in --out; the same command resumes an interrupted run. A finished run holds "
+        "model.safetensors and model.json, the record.",
         epilog="example: python -m resattn train attention56 --data cifar10 --recipe quick --out runs/a56",
     )
-    p.add_argument("network", help="a name that 'python -m resattn models' lists")
+    p.add_argument("network", nargs="?", help="a name that 'python -m resattn models' lists; not with --from")
+    p.add_argument(
+        "--from",
+        dest="source",
+        metavar="WEIGHTS",
+        help="start from trained weights, by the name of the package's or the folder of a run, with a new classifier",
+    )
+    p.add_argument(
+        "--freeze", action="store_true", help="with --from: train the classifier only; all before it stays as it is"
+    )
     p.add_argument("--out", required=True, type=Path, help="folder of the run, made if it is missing")
-    p.add_argument("--recipe", default="quick", choices=list(RECIPES), help="default: quick, minutes on a CPU")
+    p.add_argument(
+        "--recipe",
+        choices=list(RECIPES),
+        help="default: quick, minutes on a CPU; with --from: finetune, for few images",
+    )
     p.add_argument("--epochs", type=int, help="train this many epochs, not as many as the recipe says")
     p.add_argument("--batch-size", type=int, help="images in a batch, in place of the recipe's")
     p.add_argument("--lr", type=float, help="highest learning rate, in place of the recipe's")
@@ -46,23 +60,26 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    recipe = RECIPES[options.recipe]
+    recipe = RECIPES[options.recipe or ("finetune" if options.source else "quick")]
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs, steps=None)
     changes = {"batch_size": options.batch_size, "lr": options.lr}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     device = training.pick_device(options.device)
     overrides = dict(_setting(text) for text in options.set)
-    networks.configure(options.network, **overrides)  # a wrong name is said before the data is read
+    used_to = check_start(options, overrides)
 
-    train_set = load_data(options, "train", device, recipe.batch_size)
-    test_set = load_data(options, "test", device, recipe.batch_size)
+    train_set = load_data(options, "train", device, recipe.batch_size, used_to)
+    test_set = load_data(options, "test", device, recipe.batch_size, used_to)
     if options.noise:
         train_set = corrupt(train_set, options.noise, options.seed)
     torch.manual_seed(options.seed)
-    overrides = {"num_classes": len(train_set.classes)} | overrides
-    model = networks.create(options.network, **overrides)
-    say(f"{options.network}: {count_parameters(model):,} parameters, on {zoo.hardware(device)}")
+    if options.source:
+        model = zoo.load_pretrained(options.source, num_classes=len(train_set.classes), freeze=options.freeze)
+        say(f"from {options.source}, with a new classifier of {len(train_set.classes)} classes")
+    else:
+        model = networks.create(options.network, **({"num_classes": len(train_set.classes)} | overrides))
+    say(f"{model.config.name}: {count_parameters(model):,} parameters, on {zoo.hardware(device)}")
     history = training.fit(
         model,
         train_set,
@@ -79,6 +96,24 @@ def run(options: argparse.Namespace) -> None:
     error, seconds = 100 * (1 - last["test_accuracy"]), sum(entry["seconds"] for entry in history)
     say(f"test error {error:.2f} % after {last['epoch']} epochs, {seconds:.0f} s of training")
     say(f"weights and record: {options.out / 'model.safetensors'}, {options.out / 'model.json'}")
+
+
+def check_start(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any] | None:
+    """Refuse, before any data is read, a start that makes no sense. With --from, take the size of the pictures from the
+    record of the weights, and return what they are used to."""
+    if (options.network is None) == (options.source is None):
+        raise ValueError("name either a network to train from scratch, or with --from the weights to start from")
+    if options.source is None:
+        if options.freeze:
+            raise ValueError("--freeze keeps trained weights: say with --from which")
+        networks.configure(options.network, **overrides)
+        return None
+    if overrides:
+        raise ValueError("--set changes a network, and trained weights fit only the one that they were trained in")
+    record: dict[str, Any] = zoo.load_pretrained(options.source).record
+    if options.data not in (None, "cifar10", "cifar100"):  # those have one size only
+        options.size = options.size or zoo.image_size(record)
+    return record
 
 
 def corrupt(train_set: data.ImageSet | FolderBatches, noise: float, seed: int) -> data.ImageSet:

@@ -3,5 +3,6 @@ explorers that answer in a running notebook."""
 
 from . import diagrams, drawing, mask_plots, player, plots, widgets
 from .prose import glue
+from .tables import Table
 
-__all__ = ["diagrams", "drawing", "glue", "mask_plots", "player", "plots", "widgets"]
+__all__ = ["Table", "diagrams", "drawing", "glue", "mask_plots", "player", "plots", "widgets"]

@@ -7,7 +7,7 @@ came about. Experiments of many runs keep records only.
 from . import checkpoints, grids, pretrained
 from .checkpoints import CheckpointError
 from .grids import list_records, load_records
-from .inputs import Inputs, inputs_of
+from .inputs import Inputs, image_size, inputs_of
 from .pretrained import list_pretrained, load, load_pretrained, save
 from .provenance import commit, hardware, make_record, origin
 
@@ -18,6 +18,7 @@ __all__ = [
     "commit",
     "grids",
     "hardware",
+    "image_size",
     "inputs_of",
     "list_pretrained",
     "list_records",

@@ -8,8 +8,8 @@ live.figure("cue", async function (host, options) {
   "use strict";
   const { best, button, card, choice, colourBar, el, gallery, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, select, slider, unpack } = live.parts;
   const names = (options.networks || "cued_arl cued_nal").split(" ");
-  const set = await live.get(`pictures/${options.pictures || "cued"}`), { classes, pairs, cues, colours } = set;
-  const left = unpack(set), both = left.map((x) => cues.map((_, cue) => framed(x, cue)));
+  const set = await live.get(`pictures/${options.pictures || "cued"}`), { classes, pairs, colours } = set;
+  const left = unpack(set), both = left.map((x) => [0, 1].map((cue) => framed(x, cue)));
   const state = { index: Number(options.picture || 0), module: null, by: "other", cue: 0, channel: "moves" };
   const inWords = ["red", "blue"], sides = ["left", "right"];
   let network, modules;
@@ -129,7 +129,7 @@ live.figure("cue", async function (host, options) {
   host.append(
     el("div", { class: "live-title" }, "Two objects, one cue, and the mask that carries it"),
     finding,
-    el("div", { class: "live-cards live-aligned" }, ...views.map(({ node }) => node)),
+    el("div", { class: "live-cards live-aligned", style: "--rows: 4" }, ...views.map(({ node }) => node)),
     bar,
     counted,
     gallery("Cued Scenes", left, (i) => `Picture ${i + 1}, ${classes[pairs[i][0]]} and ${classes[pairs[i][1]]}`, state.index, (i) => { state.index = i; update(); }),

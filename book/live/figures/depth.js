@@ -1,0 +1,23 @@
+/* What a stack of equal masks leaves of a feature (chapter 7). No attributes. */
+live.figure("depth", function (host) {
+  "use strict";
+  const { COLOURS, chart, el, slider } = live.parts, state = { m: 0.5, k: 6 };
+  const plot = chart("The factor that a stack of masks puts on a feature, over the number of masks");
+  const finding = el("p", { class: "live-finding", role: "status" });
+  const words = (x) => x >= 0.01 ? Number(x.toPrecision(2)).toLocaleString("en") : x.toExponential(0).replace("e-", " · 10 to the −");
+
+  function draw() {
+    const { m, k } = state;
+    finding.textContent = `After ${k} mask${k > 1 ? "s" : ""} of ${m.toFixed(2)}, naive attention leaves ${words(m ** k)} of a feature; residual attention alone makes ${words((1 + m) ** k)} of it, and normalisation sets the size anew.`;
+    plot.draw({
+      x: [0, 18], y: [1e-4, 1e4], log: true, at: k, steps: 90, ticks: { x: [0, 3, 6, 9, 12, 15, 18], y: [0.0001, 0.01, 1, 100, 10000] },
+      labels: { x: "masks one after the other, k", y: "factor" },
+      curves: [{ name: "ARL: (1 + M)ᵏ", colour: COLOURS.arl, f: (v) => (1 + m) ** v }, { name: "NAL: Mᵏ", colour: COLOURS.nal, f: (v) => Math.max(m ** v, 1e-9) }],
+    });
+  }
+
+  host.append(finding, plot,
+    slider("Every mask M", { min: 0.05, max: 0.95, step: 0.05, value: state.m, words: (v) => v.toFixed(2) }, (v) => { state.m = v; draw(); }),
+    slider("Masks k", { min: 1, max: 18, value: state.k }, (v) => { state.k = v; draw(); }));
+  draw();
+});
