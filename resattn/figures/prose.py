@@ -4,7 +4,7 @@ from IPython.display import display
 
 
 def glue(name: str, text: str) -> None:
-    """Keep ``text`` under ``name``, for a sentence of the same chapter to show with ``{glue:text}`name` ``.
+    """Keep ``text`` under ``name``, for a sentence of the same chapter to show with the role ``glue:text``.
 
     The text is what the reader sees, unit included, so that the page and the notebook for Colab agree. Nothing is shown
     where the cell stands. It is what ``myst_nb.glue`` does, without asking for more than a notebook has::
