@@ -1,0 +1,142 @@
+"""A batch of hand-ins: found in a folder, graded side by side, kept one by one, so that a stopped batch goes on."""
+
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tqdm import tqdm
+
+from resattn.zoo.checkpoints import write_json
+
+from . import reports
+from .assignments import load
+from .marks import Line, Marks, grade, key
+from .run import Server
+
+KINDS = (".ipynb", ".zip")
+
+
+def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
+    """Students and their files, sorted: ``folder/STUDENT.zip``, or anything below ``folder/STUDENT``, as nbgrader has it.
+
+    The newest file of a student counts; None where a student's folder has none. Raises ValueError for no students.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    found: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.is_symlink() or entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            files = [p for p in entry.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
+            found.setdefault(entry.name, []).extend(p for p in files if ".ipynb_checkpoints" not in p.parts)
+        elif entry.suffix in KINDS:
+            found.setdefault(entry.stem, []).append(entry)
+    if not found:
+        raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
+    newest = {name: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for name, paths in found.items()}
+    return sorted(newest.items())
+
+
+def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -> list[Marks]:
+    """The marks of every hand-in in ``folder``; writes results, ``marks.csv``, ``written.csv`` and ``feedback/``.
+
+    The inputs of the tests are drawn once for a batch, with a number kept in ``out/batch.json``, so all students meet the
+    same ones. What was graded before is kept, unless the hand-in or anything that marks it has changed.
+    """
+    assignment = load(name)
+    assignment.values(variant)
+    students = hand_ins(folder)
+    seed = _seed(out, name, variant)
+    answers = key(name, variant, seed)
+    about = hashlib.sha256(repr((name, variant, seed, answers.given, answers.blanks, answers.calls)).encode())
+    for path in sorted(Path(__file__).parent.glob("**/*.py")):
+        about.update(path.read_bytes())
+    servers: SimpleQueue[Server] = SimpleQueue()
+    everything = [Server() for _ in range(jobs)]
+    for server in everything:
+        servers.put(server)
+
+    def one(student: str, path: Path | None) -> Marks:
+        if path is None:
+            return _none(student, answers)
+        digest = hashlib.sha256(about.digest() + path.read_bytes()).hexdigest()
+        kept = out / "results" / f"{hashlib.sha256(student.encode()).hexdigest()[:16]}.json"
+        marks = _kept(kept, digest)
+        if marks is None:
+            server = servers.get()
+            try:
+                marks = grade(path, student, answers, server)
+            finally:
+                servers.put(server)
+            write_json(kept, {"digest": digest, "marks": dataclasses.asdict(marks)})
+        return marks
+
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        found = pool.map(lambda entry: one(*entry), students)
+        batch = list(tqdm(found, total=len(students), desc=name, unit="hand-in"))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for server in everything:
+            server.stop()
+    report(name, batch, out)
+    return batch
+
+
+def report(name: str, batch: list[Marks], out: Path) -> None:
+    """Write the tables and pages of a batch, with the points of ``written.csv`` as far as they are filled in."""
+    assignment = load(name)
+    written = reports.read_sheet(out / "written.csv", assignment)
+    reports.table(out / "marks.csv", assignment, batch, written)
+    reports.sheet(out / "written.csv", assignment, batch, written)
+    (out / "feedback").mkdir(exist_ok=True)
+    for marks in batch:
+        reports.feedback(out / "feedback" / f"{marks.student}.html", assignment, marks, written.get(marks.student, {}))
+
+
+def _none(student: str, answers: Any) -> Marks:
+    assignment = load(answers.name)
+    marks = Marks(student, refused="there is no notebook in the folder")
+    each = [(question, part) for question in assignment.questions for part in question.parts]
+    marks.lines = [Line(q.name, p.name, p.says, 0, p.points, marks.refused) for q, p in each]
+    marks.words = {w.name: 0 for w in assignment.written}
+    return marks
+
+
+def _seed(out: Path, name: str, variant: str) -> int:
+    path = out / "batch.json"
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if (kept["assignment"], kept["variant"]) != (name, variant):
+            raise ValueError(f"{out} holds the marks of {kept['assignment']}, {kept['variant']}: choose another folder")
+        return int(kept["seed"])
+    out.mkdir(parents=True, exist_ok=True)
+    seed = secrets.randbelow(2**31)
+    write_json(path, {"assignment": name, "variant": variant, "seed": seed})
+    return seed
+
+
+def _kept(path: Path, digest: str) -> Marks | None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["digest"] != digest:
+            return None
+        marks = kept["marks"]
+        return Marks(**(marks | {"lines": [Line(**line) for line in marks["lines"]]}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def finished(out: Path) -> Iterator[Marks]:
+    """The marks of an earlier batch, for the gradebook."""
+    for path in sorted((out / "results").glob("*.json")):
+        marks = json.loads(path.read_text(encoding="utf-8"))["marks"]
+        yield Marks(**(marks | {"lines": [Line(**line) for line in marks["lines"]]}))

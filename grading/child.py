@@ -1,0 +1,240 @@
+"""What runs behind the walls: answers, on inputs, to arrays. Nothing here knows what is right.
+
+One server a core imports torch once; every question of every hand-in then runs in a fork of it. A job is a folder with
+``job.json`` (the code, the calls) and ``inputs.npz``; the child leaves ``<number>.npz`` for every call that came back.
+Neither side unpickles anything.
+"""
+
+import ast
+import gc
+import io
+import json
+import os
+import signal
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import walls
+
+KNOWN_ERRORS = (
+    "ArithmeticError AssertionError AttributeError FileNotFoundError ImportError IndexError KeyError MemoryError "
+    "ModuleNotFoundError NameError NotImplementedError OSError OverflowError PermissionError RecursionError RuntimeError "
+    "SyntaxError SystemExit TypeError UnboundLocalError ValueError ZeroDivisionError"
+).split()
+
+
+def flatten(value: Any) -> list[np.ndarray]:
+    """What an answer returned, as a list of arrays: an array, a tensor, a number, or a tuple, list or dict of these."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, dict):
+        return [array for key in sorted(value, key=str) for array in flatten(value[key])]
+    if isinstance(value, tuple | list):
+        return [array for item in value for array in flatten(item)]
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"an answer hands back numbers; got {array.dtype}")
+    return [np.array(array, dtype=array.dtype.newbyteorder("="))]
+
+
+def wave(shape: tuple[int, ...], start: float = 1.0) -> np.ndarray:
+    """Numbers of both signs that look irregular and are the same everywhere, [*shape] float64."""
+    return np.sin(start + 1.7 * np.arange(int(np.prod(shape)))).reshape(shape)
+
+
+def load_by_name(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+    """Put the weights into a module; KeyError or ValueError where the module has other parameters than the task says."""
+    own = module.state_dict()
+    if own.keys() != weights.keys():
+        raise KeyError(f"parameters must be named {', '.join(weights)}; the module has {', '.join(own)}")
+    module.load_state_dict({name: torch.as_tensor(weights[name]) for name in own})
+
+
+def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """Make one call of an answer and return what it gives; raises what the answer raises.
+
+    ``how`` is "value" (what the function returns), "gradients" (of its output, along a fixed direction, for every
+    argument that is a float tensor), "unchanged" (its arguments afterwards), or for a class "output" and "backward": the
+    module's output, or the gradients of its input and parameters, for given weights.
+    """
+    answer = names[question]
+    how, scope = call["how"], dict(names)
+    exec(call.get("setup", ""), scope)
+    arguments = [_argument(item, arrays, scope, bool(call.get("torch"))) for item in call["arguments"]]
+    keywords = {key: _argument(item, arrays, scope, bool(call.get("torch"))) for key, item in call["keywords"].items()}
+    if how == "value":
+        return answer(*arguments, **keywords)
+    if how == "unchanged":
+        answer(*arguments, **keywords)
+        return arguments
+    if how == "gradients":
+        inputs = [a.requires_grad_() for a in arguments if isinstance(a, Tensor) and a.is_floating_point()]
+        return _gradients(answer(*arguments, **keywords), inputs)
+    module = answer(**keywords)
+    module.double().eval()
+    prefix = call["weights"] + "/"
+    load_by_name(module, {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)})
+    x = arguments[0].double().requires_grad_()
+    if how == "output":
+        return module(x)
+    return _gradients(module(x), [x, *(p for _, p in sorted(module.named_parameters()))])
+
+
+def _argument(item: Any, arrays: dict[str, np.ndarray], scope: dict[str, Any], as_tensor: bool) -> Any:
+    if isinstance(item, dict) and "array" in item:
+        array = arrays[item["array"]].copy()
+        return torch.as_tensor(array) if as_tensor else array
+    if isinstance(item, dict) and "code" in item:
+        return eval(item["code"], scope)
+    return tuple(item) if isinstance(item, list) else item
+
+
+def _gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    direction = torch.as_tensor(wave(tuple(output.shape), 0.3)).to(output.dtype)
+    found = torch.autograd.grad(output, inputs, direction, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+
+
+# --- the child
+
+
+def define(job: dict[str, Any]) -> dict[str, Any]:
+    """Run what the question needs: the given cells, the student's own definitions elsewhere, the answer's cell."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(job["given"], names)
+    for statement in job["definitions"]:
+        try:
+            exec(statement, names)
+        except Exception:
+            continue  # something that this answer may not even use
+    tree = ast.parse(job["answer"])
+    for node in tree.body:  # as in a kernel, what stands before an error has happened
+        try:
+            exec(compile(ast.Module([node], []), "answer", "exec"), names)
+        except Exception:
+            if job["name"] in names:
+                break
+            raise
+    names[job["question"]] = names[job["name"]]
+    return names
+
+
+def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
+    """The life of one child: walls first, then the answer, then one file for each call that came back."""
+    job = json.loads((job_folder / "job.json").read_text())
+    with np.load(job_folder / "inputs.npz", allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    os.chdir(folder)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.closerange(3, 4096)
+    os.environ.clear()
+    os.environ.update(HOME=str(folder), TMPDIR=str(folder), OMP_NUM_THREADS="1", PATH="/nowhere")
+    root = str(Path(__file__).resolve().parent.parent)
+    sys.path[:] = [path for path in sys.path if path != root]
+    sys.argv[:] = [""]
+    for name in [*job["closed"], "resattn"]:
+        sys.modules[name] = None  # type: ignore[assignment]
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an error that can be reported
+    walls.limit(seconds, memory, 64 * walls.MEGABYTE)
+    walls.confine_files(READABLE, folder)
+    walls.confine_calls()
+
+    try:
+        names = define(job)
+    except BaseException as error:
+        _leave("all", [], _kind(error))
+        return
+    for number, call in enumerate(job["calls"]):
+        try:
+            result = flatten(perform(names, job["question"], call, arrays))
+            error_name = ""
+        except BaseException as error:
+            result, error_name = [], _kind(error)
+        _leave(str(number), result, error_name)
+
+
+def _kind(error: BaseException) -> str:
+    """The error's class if it is a usual one: its text and its own names may hold what the answer has seen."""
+    name = next((c.__name__ for c in type(error).__mro__ if c.__name__ in KNOWN_ERRORS), "an error of its own")
+    return str(name)
+
+
+def _leave(stem: str, arrays: list[np.ndarray], error: str) -> None:
+    np.savez(f"{stem}.part.npz", *arrays, error=np.array(error))
+    os.rename(f"{stem}.part.npz", f"{stem}.npz")
+
+
+def _readable() -> list[Path]:
+    """The Python installation, its libraries, and what every process needs; no home, no course, no other process."""
+    found = {Path(sys.base_prefix) / "lib", Path("/usr/lib"), Path("/lib"), Path("/lib64"), Path("/usr/share/zoneinfo")}
+    found |= {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    devices = {Path("/dev") / name for name in ("null", "zero", "urandom")}
+    return sorted(found | devices | {Path("/proc/cpuinfo"), Path("/proc/meminfo")})
+
+
+READABLE = _readable()
+
+
+# --- the server
+
+
+def serve(read: Callable[[], str] = sys.stdin.readline) -> None:
+    """Answer each line, a job, with a line that says how its child ended: "ended", "time", or the signal's name."""
+    torch.set_num_threads(1)
+    _warm_up()
+    while line := read():
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child(Path(order["job"]), Path(order["folder"]), order["seconds"], order["memory"])
+            finally:
+                os._exit(0)
+        print(json.dumps({"end": _wait(pid, order["seconds"])}), flush=True)
+
+
+def _warm_up() -> None:
+    """Do once, before the forks, what every child would have to load and set up for itself."""
+    file = io.BytesIO()
+    np.savez(file, np.zeros(1), error=np.array(""))
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        ast.parse(str(arrays["error"]))
+    layer = torch.nn.Conv2d(1, 1, 3, padding=1).double()
+    x = torch.zeros(1, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    y = torch.nn.functional.max_pool2d(layer(x), 3, stride=2, ceil_mode=True)
+    y = torch.nn.functional.interpolate(y, size=(4, 4), mode="bilinear", align_corners=True)
+    torch.autograd.grad(y, [x], torch.ones_like(y))  # with a direction, which makes torch import sympy
+    load_by_name(layer, {name: value.detach().numpy() for name, value in layer.state_dict().items()})
+    walls.landlock_version()
+    gc.collect()
+    gc.freeze()  # the collector of a child then leaves these pages shared
+
+
+def _wait(pid: int, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    pause = 0.001
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            break
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return "time"
+        time.sleep(pause)
+        pause = min(0.02, pause * 1.3)
+    if not os.WIFSIGNALED(status):
+        return "ended"
+    number = os.WTERMSIG(status)
+    return "time" if number == signal.SIGXCPU else signal.Signals(number).name

@@ -1,0 +1,167 @@
+"""Finding the answers in a notebook that students have worked on, whatever happened to its cells.
+
+An answer is looked for by the ``grade_id`` of its cell, and by its name in every other cell. Of several, the last one
+that is filled in counts, as in a kernel that runs from top to bottom. Cells that became text are read as code.
+"""
+
+import ast
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LARGEST = 50 * 2**20  # bytes of a hand-in: pictures in outputs take some
+MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$")  # what a notebook understands and Python does not
+
+
+class Refused(ValueError):
+    """A hand-in that cannot be graded; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: str
+    name: str  # under which the code defines it
+    note: str = ""  # what students should know about how it was found
+
+
+@dataclass(frozen=True)
+class Cell:
+    kind: str
+    text: str
+    grade_id: str
+    tree: ast.Module | None  # None: no Python
+
+    def defines(self) -> list[str]:
+        body = self.tree.body if self.tree else []
+        functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        targets = [t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+        return functions + targets
+
+
+def read(path: Path) -> list[Cell]:
+    """The cells of a hand-in, an .ipynb or a .zip that holds one. Raises Refused with one sentence."""
+    if path.stat().st_size > LARGEST:
+        raise Refused(f"the file is larger than {LARGEST // 2**20} MB")
+    try:
+        text = _unzipped(path) if path.suffix == ".zip" else path.read_bytes()
+        cells = json.loads(text.decode("utf-8"))["cells"]
+        found = [_cell(cell) for cell in cells]
+    except Refused:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile, OSError) as error:
+        raise Refused("the file is no notebook (format 4) that can be read") from error
+    if not found:
+        raise Refused("the notebook has no cells")
+    return found
+
+
+def _unzipped(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        inside = [info for info in archive.infolist() if info.filename.endswith(".ipynb") and "__MACOSX" not in info.filename]
+        if len(inside) != 1:
+            raise Refused(f"the zip file must hold one notebook; it holds {len(inside)}")
+        if inside[0].file_size > LARGEST:
+            raise Refused(f"the notebook in the zip file is larger than {LARGEST // 2**20} MB")
+        with archive.open(inside[0]) as file:
+            text = io.BytesIO(file.read(LARGEST + 1)).getvalue()
+    return text
+
+
+def _cell(cell: dict[str, Any]) -> Cell:
+    source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+    grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
+    code, tree = source, parsed(source)
+    if tree is None:
+        code = "\n".join(MAGIC.sub(r"\1pass", line) for line in source.splitlines())
+        tree = parsed(code)
+    return Cell(str(cell["cell_type"]), code, str(grade_id or cell.get("id", "")), tree)
+
+
+def parsed(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def same_code(one: Cell, blank: str) -> bool:
+    try:
+        return one.tree is not None and ast.dump(one.tree) == ast.dump(ast.parse(blank))
+    except (SyntaxError, RecursionError):
+        return False
+
+
+def answer(cells: list[Cell], question: str, blank: str, others: set[str]) -> Answer | None:
+    """The answer to a question; None if it is blank or not there. Raises Refused where its cell is no Python."""
+    marked = [c for c in cells if c.grade_id == question]
+    named = [c for c in cells if question in c.defines()]
+    filled = [c for c in cells if (c in named or c in marked) and c.tree is not None and c.tree.body]
+    filled = [c for c in filled if not same_code(c, blank)]
+    good = [c for c in filled if question in c.defines()]
+    if good:
+        note = "it stands there more than once; the last one counts" if len({c.text for c in good}) > 1 else ""
+        if not note and good[-1].kind != "code":
+            note = "its cell was text and was read as code"
+        if not note and not marked:
+            note = "its cell had lost its mark and was found by name"
+        return Answer(good[-1].text, question, note)
+    for cell in reversed(filled):  # marked as this answer, and under another name
+        names = [name for name in cell.defines() if name not in others]
+        if len(names) == 1:
+            return Answer(cell.text, names[0], f"it was called {_shown(names[0])} and must be called {question}")
+    if any(c.tree is None and c.kind == "code" for c in marked):
+        raise Refused("its cell is no Python")
+    return None
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= 40 else repr(name[:40] + "…")
+
+
+def definitions(cells: list[Cell], answer: Answer, given: set[str]) -> list[str]:
+    """What other cells define and this answer uses: imports, functions, classes, constants, in the notebook's order.
+
+    Nothing else of these cells runs, so none can hang, and what another question went wrong with stays there.
+    """
+    found: list[tuple[set[str], ast.stmt]] = []  # the names that a statement binds
+    for cell in cells:
+        if cell.tree is None or cell.kind != "code" or cell.text == answer.code:
+            continue
+        for node in cell.tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.append(({node.name}, node))
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                found.append(({(a.asname or a.name).split(".")[0] for a in node.names}, node))
+            elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _is_literal(node.value)):
+                found.append(({t.id for t in node.targets if isinstance(t, ast.Name)}, node))
+    tree = parsed(answer.code)
+    needed = _names(tree) if tree else set()
+    while True:  # until nothing that is used uses more
+        more = {name for names, node in found if names & needed for name in _names(node)} - needed
+        if not more:
+            break
+        needed |= more
+    return [ast.unparse(node) for names, node in found if (names & needed or "*" in names) and not names & given]
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def words(cells: list[Cell], name: str, blank: str) -> int:
+    """Words of a written answer; 0 if it is blank or not there."""
+    texts = [cell.text for cell in cells if cell.grade_id == name and cell.kind != "code"]
+    own = [text for text in texts if text.strip() != blank.strip()]
+    return len(own[-1].split()) if own else 0

@@ -1,0 +1,151 @@
+"""What comes out of a batch: a CSV of marks, a page for each student, a sheet for the written parts, nbgrader's gradebook."""
+
+import csv
+import html
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from resattn.zoo.checkpoints import write_aside
+
+from .marks import Marks
+from .spec import Assignment
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}: {student}</title>
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }} td, th {{ border-bottom: 1px solid #bbb; padding: .3rem; text-align: left }}
+</style></head><body>
+<h1>{title}</h1><p>{student}</p>
+<p><strong>{points} of {most} points</strong> for the parts that a machine can mark{written}.</p>
+{body}
+</body></html>
+"""
+
+
+def _aside(path: Path, text: str) -> None:
+    write_aside(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
+
+
+def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str, float]) -> None:
+    """The page for one student: what each part asked for, what it gave, and why not more; nothing of the tests."""
+
+    def row(cells: Iterable[str], tag: str = "td") -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    rows = [row(("question", "part", "points", ""), "th")]
+    rows += [row((x.question, x.says, f"{x.points} of {x.most}", x.why)) for x in marks.lines]
+    for w in assignment.written:
+        points = f"{written[w.name]:g} of {w.points}" if w.name in written else f"of {w.points}"
+        words = marks.words.get(w.name, 0)
+        rows.append(row((w.name, w.says, points, f"{words} words" if words else "not written yet")))
+    notes = "".join(f"<p>{html.escape(name)}: {html.escape(note)}.</p>" for name, note in marks.notes.items())
+    body = f"<p>Refused: {html.escape(marks.refused)}.</p>" if marks.refused else f"<table>{''.join(rows)}</table>{notes}"
+    text = PAGE.format(
+        title=html.escape(assignment.title),
+        student=html.escape(marks.student),
+        points=marks.points,
+        most=assignment.points(),
+        written="" if not written else f", {sum(written.values()):g} for the written ones",
+        body=body,
+    )
+    _aside(path, text)
+
+
+def _cell(text: str) -> str:
+    """A text that a spreadsheet will not take for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t" else text
+
+
+def _table(path: Path, rows: Iterator[list[object]]) -> None:
+    def write(partial: Path | str) -> None:
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+    write_aside(path, write)
+
+
+def table(path: Path, assignment: Assignment, batch: list[Marks], written: dict[str, dict[str, float]]) -> None:
+    """One row a student: every part, the written parts as far as they are marked, the sum, and why a hand-in was refused."""
+
+    def rows() -> Iterator[list[object]]:
+        parts = [f"{q.name}-{part.name}" for q in assignment.questions for part in q.parts]
+        yield ["student", "points", "automatic", *parts, *(w.name for w in assignment.written), "refused"]
+        for marks in batch:
+            own = written.get(marks.student, {})
+            hand = [own.get(w.name, "") for w in assignment.written]
+            total = marks.points + sum(own.values())
+            each = [line.points for line in marks.lines]
+            yield [_cell(marks.student), f"{total:g}", marks.points, *each, *hand, marks.refused]
+
+    _table(path, rows())
+
+
+def sheet(path: Path, assignment: Assignment, batch: list[Marks], written: dict[str, dict[str, float]]) -> None:
+    """The sheet that a person fills in: one row for each written answer, its words, and a column for its points."""
+
+    def rows() -> Iterator[list[object]]:
+        yield ["student", "question", "of", "words", "points"]
+        for marks in batch:
+            for w in assignment.written:
+                words = marks.words.get(w.name, 0)
+                points = written.get(marks.student, {}).get(w.name, 0 if not words else "")
+                yield [marks.student, w.name, w.points, words, points]
+
+    _table(path, rows())
+
+
+def read_sheet(path: Path, assignment: Assignment) -> dict[str, dict[str, float]]:
+    """The points that a person has filled in, by student and question. ValueError names the row that does not fit."""
+    most = {w.name: w.points for w in assignment.written}
+    found: dict[str, dict[str, float]] = {}
+    if not path.exists():
+        return found
+    with open(path, newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            text = (row.get("points") or "").strip()
+            if not text:
+                continue
+            try:
+                points = float(text)
+                fits = 0 <= points <= most[row["question"]]
+            except (ValueError, KeyError):
+                fits = False
+            if not fits:
+                raise ValueError(f"{path.name}, row {number}: points must lie between 0 and those of its question")
+            found.setdefault(row["student"], {})[row["question"]] = points
+    return found
+
+
+def to_gradebook(database: str, assignment: Assignment, notebook: str, batch: list[Marks], sheet: dict[str, dict[str, float]]) -> int:
+    """Put the marks into nbgrader's gradebook, where ``nbgrader generate_assignment`` has put the assignment.
+
+    ``database`` is its address, such as sqlite:///gradebook.db. Returns how many students were entered. Raises
+    ValueError if the gradebook does not have the assignment.
+    """
+    from nbgrader.api import Gradebook, MissingEntry
+
+    with Gradebook(database) as gradebook:
+        try:
+            gradebook.find_notebook(notebook, assignment.name)
+        except MissingEntry as error:
+            raise ValueError(
+                f"{database} has no notebook {notebook} in the assignment {assignment.name}: run nbgrader "
+                "generate_assignment first"
+            ) from error
+        for marks in batch:
+            gradebook.update_or_create_student(marks.student)
+            try:
+                gradebook.find_submission(assignment.name, marks.student)
+            except MissingEntry:
+                gradebook.add_submission(assignment.name, marks.student)
+            for line in marks.lines:
+                grade = gradebook.find_grade(
+                    f"{line.question}-{line.part}", notebook, assignment.name, marks.student
+                )
+                grade.auto_score, grade.needs_manual_grade = line.points, False
+            for written in assignment.written:
+                grade = gradebook.find_grade(written.name, notebook, assignment.name, marks.student)
+                points = sheet.get(marks.student, {}).get(written.name)
+                grade.manual_score, grade.needs_manual_grade = points, points is None
+            gradebook.db.commit()
+    return len(batch)

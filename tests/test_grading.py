@@ -1,0 +1,159 @@
+"""The grader: what it gives to solutions, blanks and wrong answers, and the releases that it was made for."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from conftest import ROOT
+
+import resattn.mask
+from grading import notebooks, prove
+from grading.__main__ import main
+from grading.assignments import NAMES, load
+from grading.marks import key
+
+VARIANTS = [(name, variant) for name in NAMES for variant in load(name).variants]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with prove.Remembering() as server:
+        yield server
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_solution_release_and_wrong_answers_get_what_they_should(name: str, variant: str, server) -> None:
+    assert prove.failures(name, variant, server) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_at_least_eight_wrong_answers_meet_every_variant(name: str) -> None:
+    assignment = load(name)
+    assert len(assignment.variants) >= 4
+    for variant in assignment.variants:
+        assert sum(not wrong.variants or variant in wrong.variants for wrong in assignment.wrong) >= 8
+    known = {(q.name, part.name) for q in assignment.questions for part in q.parts}
+    assert {(wrong.question, part) for wrong in assignment.wrong for part in wrong.loses} == known, "each part is lost once"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constant_of_the_courses_own(name: str, server) -> None:
+    assert prove.failures(name, "scaled:0.3", server) == []
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_committed_release_is_the_one_that_the_source_makes(name: str, variant: str) -> None:
+    path = notebooks.RELEASES / f"{notebooks.file_stem(load(name), variant)}.ipynb"
+    assert path.read_text(encoding="utf-8") == notebooks.written_out(notebooks.release(load(name), variant)), (
+        f"run: python -m tools.releases ({path.name})"
+    )
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_release_holds_no_solution_and_no_hidden_test(name: str, variant: str) -> None:
+    assignment = load(name)
+    nb = notebooks.release(assignment, variant)
+    text = notebooks.written_out(nb)
+    for word in ("SOLUTION", "HIDDEN TESTS", "grading.", "/work/", "{py:", "{ref}", "{cite", "```{", ":::"):
+        assert word not in text, word
+    solved = {c.id: c.source for c in notebooks.with_solutions(assignment, variant).cells}
+    for question in assignment.questions:
+        answer = prove.cell(nb, question.name)
+        assert "raise NotImplementedError" in answer.source
+        inside = notebooks.SOLUTION.findall(solved[answer.id])
+        for line in {line.strip() for _, body in inside for line in body.splitlines() if len(line.strip()) > 24}:
+            assert line not in text, line
+    nbformat.validate(nb)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_release_runs_from_top_to_bottom(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Blank, and filled in: the checks say so in one line each, and the last cell says what is in the hand-in."""
+    monkeypatch.chdir(tmp_path)
+    assignment = load(name)
+    for make, verdict, state in (
+        (notebooks.release, "not written yet", "blank"),
+        (notebooks.filled_in, "agrees on this example", "filled in"),
+    ):
+        nb = make(assignment, "paper")
+        (tmp_path / f"{name}_paper.ipynb").write_text(notebooks.written_out(nb), encoding="utf-8")
+        names: dict = {}
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                source = cell.source
+                if "setup" in cell.metadata.get("tags", []):
+                    source = source.replace("%pip", "pass  # %pip")
+                exec(source, names)
+        lines = capsys.readouterr().out.splitlines()
+        for question in assignment.questions:
+            assert f"{question.name}: {verdict}" in lines
+            assert f"  {question.name}: {state}" in lines
+        assert (tmp_path / f"{name}_paper.zip").exists()
+
+
+def test_unknown_variant_and_constant_are_refused() -> None:
+    with pytest.raises(ValueError, match="no variant 'other'"):
+        load("soft_mask").values("other")
+    with pytest.raises(ValueError, match=r"between 0\.05 and 0\.95"):
+        load("soft_mask").values("scaled:7")
+    with pytest.raises(ValueError, match="no constant"):
+        load("soft_mask").values("paper:0.5")
+
+
+# --- the solutions of the paper's variant against what the project has, which was written apart from them
+
+
+def solved(name: str, variant: str = "paper") -> dict:
+    names: dict = {}
+    for cell in notebooks.with_solutions(load(name), variant).cells:
+        about = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and (about.grade_id == "given" or (about.solution and not about.grade)):
+            exec(cell.source, names)
+    return names
+
+
+def test_soft_mask_solution_is_the_branch_of_the_package() -> None:
+    names = solved("soft_mask")
+    x = torch.randn(2, 3, 9, 13)
+    assert torch.equal(names["pool"](x), torch.nn.MaxPool2d(3, stride=2, ceil_mode=True)(x))
+    assert torch.equal(names["upsample"](x, (11, 20)), resattn.mask.Bilinear()(x, (11, 20)))
+    assert torch.equal(names["activate"](x), resattn.mask.mixed_attention(x))
+
+    class Unit(names["Unit"]):
+        pre_activation = False
+
+        def __init__(self, channels: int, _: int) -> None:
+            super().__init__(channels)
+
+    theirs = resattn.mask.SoftMaskBranch(Unit, 3, depth=3)
+    theirs.tail = torch.nn.Conv2d(3, 3, 1, bias=False)
+    ours = names["MaskBranch"](3, 3, names["pool"], names["upsample"], names["activate"])
+    state = {k.replace(".0.conv", ".conv"): v for k, v in theirs.state_dict().items()}
+    lowest = theirs.down[2]  # the package has two units at the lowest resolution, the assignment one
+    theirs.down[2] = lowest[:1]
+    ours.load_state_dict({k: v for k, v in state.items() if ".1.conv" not in k or not k.startswith("down.2")})
+    assert torch.allclose(ours(x), theirs(x), atol=1e-6)
+
+
+# --- the command line
+
+
+def test_release_command_writes_both_notebooks(tmp_path: Path, capsys) -> None:
+    assert main(["release", "soft_mask", "--variant", "scaled:0.25", "--out", str(tmp_path)]) == 0
+    source = (tmp_path / "source" / "soft_mask" / "soft_mask_scaled_0_25.ipynb").read_text()
+    assert "HIDDEN TESTS" in source and "0.25" in source
+    assert "HIDDEN TESTS" not in (tmp_path / "release" / "soft_mask" / "soft_mask_scaled_0_25.ipynb").read_text()
+    assert main(["release", "soft_mask", "--variant", "nothing", "--out", str(tmp_path)]) == 2
+    assert "no variant 'nothing'" in capsys.readouterr().err
+
+
+def test_inputs_differ_from_batch_to_batch() -> None:
+    first, second = (key("soft_mask", "paper", seed).arrays["fuse"]["a0"] for seed in (1, 2))
+    assert first.shape == second.shape and (first != second).any()
+
+
+def test_the_grader_is_no_part_of_the_wheel() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    assert 'include = ["resattn*"]' in text and json.dumps("grading") not in text.split("[tool.mypy]")[0]
