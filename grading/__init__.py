@@ -6,5 +6,5 @@
 
 An answer runs in a process of its own, behind walls (``walls``), sees inputs and hands back arrays (``child``). What is
 right is decided here, by a process that runs no student's code. So the solutions and the hidden tests, which are this
-folder and ``notebooks/assignments/source``, never meet an answer; inside the wheel they would lie on every student's disk.
+folder and ``notebooks/assignments/source``, never meet an answer; in the wheel they would lie on every student's disk.
 """

@@ -1,9 +1,9 @@
 """Release, grade, export and prove the course assignments.
 
-    python -m grading release soft_mask --variant scaled:0.3 --out course
-    python -m grading grade soft_mask submitted marks --variant scaled:0.3
-    python -m grading gradebook soft_mask marks --database sqlite:///gradebook.db
-    python -m grading prove soft_mask
+python -m grading release soft_mask --variant scaled:0.3 --out course
+python -m grading grade soft_mask submitted marks --variant scaled:0.3
+python -m grading gradebook soft_mask marks --database sqlite:///gradebook.db
+python -m grading prove soft_mask
 """
 
 import argparse
@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
 
     one = command("release", "write the notebook for students, and the one with solutions in nbgrader's source format")
     with_variant(one)
-    one.add_argument("--out", type=Path, required=True, help="a folder: source/ASSIGNMENT and release/ASSIGNMENT go there")
+    one.add_argument(
+        "--out", type=Path, required=True, help="a folder: source/ASSIGNMENT and release/ASSIGNMENT go there"
+    )
 
     one = command("grade", "grade every hand-in of a folder; resumes where it was stopped")
     one.add_argument("submitted", type=Path, help="a folder with a folder or a file for each student")

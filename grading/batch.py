@@ -23,7 +23,7 @@ KINDS = (".ipynb", ".zip")
 
 
 def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
-    """Students and their files, sorted: ``folder/STUDENT.zip``, or anything below ``folder/STUDENT``, as nbgrader has it.
+    """Students and their files: ``folder/STUDENT.zip``, or what is below ``folder/STUDENT``, as nbgrader does.
 
     The newest file of a student counts; None where a student's folder has none. Raises ValueError for no students.
     """
@@ -40,15 +40,17 @@ def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
             found.setdefault(entry.stem, []).append(entry)
     if not found:
         raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
-    newest = {name: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for name, paths in found.items()}
+    newest = {
+        name: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for name, paths in found.items()
+    }
     return sorted(newest.items())
 
 
 def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -> list[Marks]:
     """The marks of every hand-in in ``folder``; writes results, ``marks.csv``, ``written.csv`` and ``feedback/``.
 
-    The inputs of the tests are drawn once for a batch, with a number kept in ``out/batch.json``, so all students meet the
-    same ones. What was graded before is kept, unless the hand-in or anything that marks it has changed.
+    The inputs of the tests are drawn once for a batch, with a number kept in ``out/batch.json``: all students meet the
+    same. What was graded before is kept, unless the hand-in or anything that marks it has changed.
     """
     assignment = load(name)
     assignment.values(variant)

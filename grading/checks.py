@@ -2,17 +2,18 @@
 import json
 import pathlib
 import zipfile
+from typing import Any
 
 import numpy as np
 
 
-def wave(*shape, start=1.0):
-    """Numbers of both signs that are the same on every machine, [*shape] float64."""
+def wave(*shape: int, start: float = 1.0) -> np.ndarray:
+    """Numbers of both signs, the same on every machine: [*shape] float64."""
     return np.sin(start + 1.7 * np.arange(np.prod(shape))).reshape(shape)
 
 
-def fingerprint(value):
-    """One number that stands for all the numbers of an answer, in their order and shape."""
+def fingerprint(value: Any) -> float:
+    """One number that stands for all of an answer, in order and shape."""
     if isinstance(value, (tuple, list)):
         return sum((k + 1) * fingerprint(item) for k, item in enumerate(value))
     array = value.detach().numpy() if hasattr(value, "detach") else np.asarray(value)
@@ -20,8 +21,8 @@ def fingerprint(value):
     return float((array * np.cos(0.9 * np.arange(array.size)).reshape(array.shape)).sum() + 0.01 * sum(array.shape))
 
 
-def check(name, call, expected):
-    """One line: not written, an error, not yet right, or right on the one example of this check."""
+def check(name: str, call: Any, expected: float) -> None:
+    """One line: not written, an error, not yet right, or right here."""
     try:
         found = fingerprint(call())
     except NotImplementedError:
@@ -33,7 +34,7 @@ def check(name, call, expected):
         print(f"{name}: {'agrees on this example' if good else 'does not agree yet'}")
 
 
-def collect(file, names, written):
+def collect(file: str, names: list[str], written: list[str]) -> None:
     """Put this notebook into a zip file and say what is in it. Save the notebook first."""
     try:
         from google.colab import _message  # on Colab the notebook lies in a drive, and the page hands it out

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from . import walls
 
-KNOWN_ERRORS = (
-    "ArithmeticError AssertionError AttributeError FileNotFoundError ImportError IndexError KeyError MemoryError "
-    "ModuleNotFoundError NameError NotImplementedError OSError OverflowError PermissionError RecursionError RuntimeError "
-    "SyntaxError SystemExit TypeError UnboundLocalError ValueError ZeroDivisionError"
-).split()
+KNOWN_ERRORS: tuple[type, ...] = (ArithmeticError, AssertionError, AttributeError, FileNotFoundError, ImportError)
+KNOWN_ERRORS += (IndexError, KeyError)
+KNOWN_ERRORS += (MemoryError, ModuleNotFoundError, NameError, NotImplementedError, OSError, OverflowError)
+KNOWN_ERRORS += (PermissionError, RecursionError, RuntimeError, SyntaxError, SystemExit, TypeError)
+KNOWN_ERRORS += (UnboundLocalError, ValueError, ZeroDivisionError)
 
 
 def flatten(value: Any) -> list[np.ndarray]:
@@ -51,7 +51,7 @@ def wave(shape: tuple[int, ...], start: float = 1.0) -> np.ndarray:
 
 
 def load_by_name(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
-    """Put the weights into a module; KeyError or ValueError where the module has other parameters than the task says."""
+    """Put the weights into a module; KeyError where the module has other parameters than the task says."""
     own = module.state_dict()
     if own.keys() != weights.keys():
         raise KeyError(f"parameters must be named {', '.join(weights)}; the module has {', '.join(own)}")
@@ -62,8 +62,8 @@ def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: 
     """Make one call of an answer and return what it gives; raises what the answer raises.
 
     ``how`` is "value" (what the function returns), "gradients" (of its output, along a fixed direction, for every
-    argument that is a float tensor), "unchanged" (its arguments afterwards), or for a class "output" and "backward": the
-    module's output, or the gradients of its input and parameters, for given weights.
+    float tensor among the arguments), "unchanged" (its arguments afterwards), or for a class "output" and "backward":
+    the module's output, or the gradients of its input and parameters, for given weights.
     """
     answer = names[question]
     how, scope = call["how"], dict(names)
@@ -165,8 +165,7 @@ def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
 
 def _kind(error: BaseException) -> str:
     """The error's class if it is a usual one: its text and its own names may hold what the answer has seen."""
-    name = next((c.__name__ for c in type(error).__mro__ if c.__name__ in KNOWN_ERRORS), "an error of its own")
-    return str(name)
+    return next((known.__name__ for known in type(error).__mro__ if known in KNOWN_ERRORS), "an error of its own")
 
 
 def _leave(stem: str, arrays: list[np.ndarray], error: str) -> None:

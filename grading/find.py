@@ -38,7 +38,9 @@ class Cell:
     def defines(self) -> list[str]:
         body = self.tree.body if self.tree else []
         functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        targets = [t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+        targets = [
+            t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
+        ]
         return functions + targets
 
 
@@ -61,7 +63,9 @@ def read(path: Path) -> list[Cell]:
 
 def _unzipped(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        inside = [info for info in archive.infolist() if info.filename.endswith(".ipynb") and "__MACOSX" not in info.filename]
+        inside = [
+            info for info in archive.infolist() if info.filename.endswith(".ipynb") and "__MACOSX" not in info.filename
+        ]
         if len(inside) != 1:
             raise Refused(f"the zip file must hold one notebook; it holds {len(inside)}")
         if inside[0].file_size > LARGEST:

@@ -29,7 +29,9 @@ from .spec import Assignment
 SOURCES = ROOT / "notebooks" / "assignments" / "source"
 RELEASES = ROOT / "notebooks" / "assignments" / "release"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
-COLAB = REPOSITORY.replace("github.com", "colab.research.google.com/github") + "/blob/main/notebooks/assignments/release"
+COLAB = (
+    REPOSITORY.replace("github.com", "colab.research.google.com/github") + "/blob/main/notebooks/assignments/release"
+)
 SETUP = f"""\
 # Installs the book's package where it is missing, as on Colab. No other cell installs anything.
 import importlib.util

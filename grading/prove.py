@@ -20,7 +20,7 @@ SEED = 7
 
 
 class Remembering(Server):
-    """A server that runs the same job once: of a hand-in with one wrong answer, all other jobs are those of the solution."""
+    """A server that runs the same job once: with one wrong answer, all other jobs are those of the solution."""
 
     def __init__(self) -> None:
         super().__init__()

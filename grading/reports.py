@@ -1,4 +1,4 @@
-"""What comes out of a batch: a CSV of marks, a page for each student, a sheet for the written parts, nbgrader's gradebook."""
+"""What comes out of a batch: a table of marks, a page a student, a sheet for written parts, nbgrader's gradebook."""
 
 import csv
 import html
@@ -13,7 +13,8 @@ from .spec import Assignment
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}: {student}</title>
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }} td, th {{ border-bottom: 1px solid #bbb; padding: .3rem; text-align: left }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ border-bottom: 1px solid #bbb; padding: .3rem; text-align: left }}
 </style></head><body>
 <h1>{title}</h1><p>{student}</p>
 <p><strong>{points} of {most} points</strong> for the parts that a machine can mark{written}.</p>
@@ -39,7 +40,9 @@ def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str
         words = marks.words.get(w.name, 0)
         rows.append(row((w.name, w.says, points, f"{words} words" if words else "not written yet")))
     notes = "".join(f"<p>{html.escape(name)}: {html.escape(note)}.</p>" for name, note in marks.notes.items())
-    body = f"<p>Refused: {html.escape(marks.refused)}.</p>" if marks.refused else f"<table>{''.join(rows)}</table>{notes}"
+    body = (
+        f"<p>Refused: {html.escape(marks.refused)}.</p>" if marks.refused else f"<table>{''.join(rows)}</table>{notes}"
+    )
     text = PAGE.format(
         title=html.escape(assignment.title),
         student=html.escape(marks.student),
@@ -65,7 +68,7 @@ def _table(path: Path, rows: Iterator[list[object]]) -> None:
 
 
 def table(path: Path, assignment: Assignment, batch: list[Marks], written: dict[str, dict[str, float]]) -> None:
-    """One row a student: every part, the written parts as far as they are marked, the sum, and why a hand-in was refused."""
+    """One row a student: every part, written parts as far as they are marked, the sum, why a hand-in was refused."""
 
     def rows() -> Iterator[list[object]]:
         parts = [f"{q.name}-{part.name}" for q in assignment.questions for part in q.parts]
@@ -116,7 +119,9 @@ def read_sheet(path: Path, assignment: Assignment) -> dict[str, dict[str, float]
     return found
 
 
-def to_gradebook(database: str, assignment: Assignment, notebook: str, batch: list[Marks], sheet: dict[str, dict[str, float]]) -> int:
+def to_gradebook(
+    database: str, assignment: Assignment, notebook: str, batch: list[Marks], sheet: dict[str, dict[str, float]]
+) -> int:
     """Put the marks into nbgrader's gradebook, where ``nbgrader generate_assignment`` has put the assignment.
 
     ``database`` is its address, such as sqlite:///gradebook.db. Returns how many students were entered. Raises
@@ -139,9 +144,7 @@ def to_gradebook(database: str, assignment: Assignment, notebook: str, batch: li
             except MissingEntry:
                 gradebook.add_submission(assignment.name, marks.student)
             for line in marks.lines:
-                grade = gradebook.find_grade(
-                    f"{line.question}-{line.part}", notebook, assignment.name, marks.student
-                )
+                grade = gradebook.find_grade(f"{line.question}-{line.part}", notebook, assignment.name, marks.student)
                 grade.auto_score, grade.needs_manual_grade = line.points, False
             for written in assignment.written:
                 grade = gradebook.find_grade(written.name, notebook, assignment.name, marks.student)

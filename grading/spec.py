@@ -1,4 +1,4 @@
-"""What an assignment is: questions with parts, the calls that test each part, variants, and wrong answers to prove it by.
+"""What an assignment is: questions with parts, calls that test each part, variants, and wrong answers to prove it by.
 
 The texts and solutions stand in ``notebooks/assignments/source``; the solution of a variant, run by the parent process,
 is the reference for that variant.
@@ -59,7 +59,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong answer with a name: ``old`` in the solution of ``question`` becomes ``new``, and ``loses`` these parts."""
+    """A wrong answer with a name: ``old`` in the solution of ``question`` becomes ``new``, which ``loses`` parts."""
 
     says: str
     question: str
@@ -84,7 +84,7 @@ class Assignment:
         return sum(part.points for question in self.questions for part in question.parts)
 
     def values(self, variant: str) -> dict[str, Any]:
-        """The values of a variant: ``scaled``, or ``scaled:0.3`` to set its constant, which is then the course's own."""
+        """The values of a variant: ``scaled``, or ``scaled:0.3`` to set its constant to one of the course's own."""
         name, _, number = variant.partition(":")
         if name not in self.variants:
             raise ValueError(f"{self.name} has no variant {name!r}; it has {', '.join(self.variants)}")

@@ -8,12 +8,12 @@ _FUSIONS = {
     "paper": (
         r"H = (1 + M)\, T",
         "(1 + M) * T",
-        "Factors from 1 to 2. A feature whose mask value is near 0 passes unchanged: the mask raises and cannot remove.",
+        "Factors from 1 to 2. A feature whose mask value is near 0 passes unchanged: nothing is removed.",
     ),
     "scaled": (
         r"H = (1 + <<alpha>>\, M)\, T",
         "(1 + <<alpha>> * M) * T",
-        "Factors from 1 to 1 + <<alpha>>. Near 0 a feature passes unchanged: the mask raises a little, and cannot remove.",
+        "Factors from 1 to 1 + <<alpha>>. Near 0 a feature passes unchanged: nothing is removed.",
     ),
     "gated": (
         r"H = (1 + M^2)\, T",
@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gated": {
         "skip_formula": r"\max(u, s)",
         "skip_code": "torch.maximum(x, s)",
-        "activation_formula": r"M_c = \frac{e^{z_c}}{\max_k e^{z_k}},\quad k \text{ over the channels of the same place}.",
+        "activation_formula": r"M_c = \frac{e^{z_c}}{\max_k e^{z_k}},\quad k \text{ over channels}.",
         "activation_words": "So at every place the largest channel gets 1, and places do not know of each other.",
         "activation_code": "    return torch.exp(z - z.amax(dim=1, keepdim=True))",
     },
@@ -162,7 +162,10 @@ def _large(rng: Rng) -> list[Call]:
     return [Call((1000 * rng.choice([-1.0, 1.0], size=(2, 3, 4, 4)),))]
 
 
-_POOL, _UP = "F.max_pool2d(x, 3, stride=2, ceil_mode=True)", 'F.interpolate(x, size=size, mode="bilinear", align_corners=True)'
+_POOL, _UP = (
+    "F.max_pool2d(x, 3, stride=2, ceil_mode=True)",
+    'F.interpolate(x, size=size, mode="bilinear", align_corners=True)',
+)
 _SKIP = (
     "sizes, kept = [], []\n        for level in range(self.depth):\n            if level > 0:\n"
     "                kept.append(self.skips[level - 1](x))"
@@ -210,9 +213,13 @@ WRONG = (
         "self.upsample(x, (2 * x.shape[2], 2 * x.shape[3]))", ("odd",),
     ),
     Wrong(
-        "one picture alone loses its axis", "MaskBranch", "x = self.tail(x)\n", "x = self.tail(x).squeeze()\n", ("one",),
+        "one picture alone loses its axis", "MaskBranch", "x = self.tail(x)\n", "x = self.tail(x).squeeze()\n",
+        ("one",),
     ),
-    Wrong("the tail without its activation", "MaskBranch", "self.activate(x)", "x", ("shallow", "deep", "odd", "one", "gradients")),
+    Wrong(
+        "the tail without its activation", "MaskBranch", "self.activate(x)", "x",
+        ("shallow", "deep", "odd", "one", "gradients"),
+    ),
     Wrong("the skip detached", "MaskBranch", "s = kept[level - 1]", "s = kept[level - 1].detach()", ("gradients",)),
     Wrong("forgot the one", "fuse", "(1 + ", "(", ("values", "gradients"), ("paper", "scaled", "gated")),
     Wrong("mask added to the trunk", "fuse", "return ", "return M + T  # ", ("values", "gradients")),
