@@ -1,4 +1,5 @@
-# The checks of this notebook and its last cell: nothing to write here. Run it and go on.
+# The checks of this notebook, and what its last cell does. Nothing to write
+# here: run it and go on.
 import json
 import pathlib
 import zipfile
@@ -15,10 +16,12 @@ def wave(*shape: int, start: float = 1.0) -> np.ndarray:
 def fingerprint(value: Any) -> float:
     """One number that stands for all of an answer, in order and shape."""
     if isinstance(value, (tuple, list)):
-        return sum((k + 1) * fingerprint(item) for k, item in enumerate(value))
-    array = value.detach().numpy() if hasattr(value, "detach") else np.asarray(value)
-    array = array.astype(float)
-    return float((array * np.cos(0.9 * np.arange(array.size)).reshape(array.shape)).sum() + 0.01 * sum(array.shape))
+        return sum((k + 1) * fingerprint(v) for k, v in enumerate(value))
+    if hasattr(value, "detach"):
+        value = value.detach().numpy()
+    array = np.asarray(value, dtype=float)
+    weights = np.cos(0.9 * np.arange(array.size)).reshape(array.shape)
+    return float((array * weights).sum() + 0.01 * sum(array.shape))
 
 
 def check(name: str, call: Any, expected: float) -> None:
@@ -31,19 +34,22 @@ def check(name: str, call: Any, expected: float) -> None:
         print(f"{name}: {type(error).__name__}: {error}")
     else:
         good = abs(found - expected) < 1e-4 * max(1.0, abs(expected))
-        print(f"{name}: {'agrees on this example' if good else 'does not agree yet'}")
+        verdict = "agrees on this example" if good else "does not agree yet"
+        print(f"{name}: {verdict}")
 
 
 def collect(file: str, names: list[str], written: list[str]) -> None:
-    """Put this notebook into a zip file and say what is in it. Save the notebook first."""
-    try:
-        from google.colab import _message  # on Colab the notebook lies in a drive, and the page hands it out
+    """Put this notebook into a zip file and say what is in it."""
+    try:  # on Colab the notebook lies in a drive, and the page hands it out
+        from google.colab import _message
 
-        notebook = _message.blocking_request("get_ipynb", timeout_sec=60)["ipynb"]
+        answer = _message.blocking_request("get_ipynb", timeout_sec=60)
+        notebook = answer["ipynb"]
     except ImportError:
         path = pathlib.Path(file)
         if not path.exists():
-            print(f"{file} is not in this folder: save the notebook under this name, then run this cell again")
+            print(f"There is no {file} in this folder: save the notebook")
+            print("under this name, then run this cell again.")
             return
         notebook = json.loads(path.read_text(encoding="utf-8"))
     target = pathlib.Path(file).with_suffix(".zip")
@@ -51,14 +57,17 @@ def collect(file: str, names: list[str], written: list[str]) -> None:
         archive.writestr(pathlib.Path(file).name, json.dumps(notebook))
     cells = {}
     for cell in notebook["cells"]:
-        text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-        cells[cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")] = text
+        source, about = cell["source"], cell.get("metadata", {})
+        text = source if isinstance(source, str) else "".join(source)
+        cells[about.get("nbgrader", {}).get("grade_id")] = text
     for name in names:
         text = cells.get(name, "")
-        state = "no cell with this mark" if not text else "blank" if "NotImplementedError" in text else "filled in"
-        print(f"  {name}: {state}")
+        blank = "blank" if "NotImplementedError" in text else "filled in"
+        print(f"  {name}: {blank if text else 'no cell with this mark'}")
     for name in written:
         text = cells.get(name, "")
-        state = "blank" if not text or "*Your answer here.*" in text else f"{len(text.split())} words"
+        blank = not text or "*Your answer here.*" in text
+        state = "blank" if blank else f"{len(text.split())} words"
         print(f"  {name}: {state}")
-    print(f"{target} holds the notebook as it was last saved ({target.stat().st_size:,} bytes): hand in this file")
+    print(f"{target} ({target.stat().st_size:,} bytes) holds the notebook as it")
+    print("was last saved. Hand in this file.")

@@ -103,7 +103,7 @@ def _tests(assignment: Assignment, variant: str, name: str) -> Iterator[Notebook
     question = next(q for q in assignment.questions if q.name == name)
     for part in question.parts:
         body = (
-            f"# {part.says}: {part.points} point{'s' * (part.points > 1)}. Locked: hidden tests run here.\n"
+            f"# {part.says}: {part.points} point{'s' * (part.points > 1)}.\n# Locked: hidden tests run here.\n"
             "### BEGIN HIDDEN TESTS\n"
             "from grading.stock import compare\n\n"
             f'compare("{assignment.name}", "{variant}", "{name}", "{part.name}", {name})\n'
@@ -127,15 +127,15 @@ def with_solutions(assignment: Assignment, variant: str) -> NotebookNode:
     """The notebook with solutions and hidden tests, in nbgrader's source format, and with the numbers of its checks."""
     text = (SOURCES / f"{assignment.name}.md").read_text(encoding="utf-8")
     stem = file_stem(assignment, variant)
-    names = ", ".join(f'"{question.name}"' for question in assignment.questions)
-    written = ", ".join(f'"{w.name}"' for w in assignment.written)
+    names = "".join(f'        "{question.name}",\n' for question in assignment.questions)
+    written = "".join(f'        "{w.name}",\n' for w in assignment.written)
     common = {
         "points": table(assignment),
         "title": assignment.title,
         "minutes": assignment.minutes,
         "badge": f"[![Open in Colab]({BADGE})]({COLAB}/{stem}.ipynb)",
         "checks": (ROOT / "grading" / "checks.py").read_text(encoding="utf-8").rstrip(),
-        "collect": f'collect("{stem}.ipynb", [{names}], [{written}])',
+        "collect": f'collect(\n    "{stem}.ipynb",\n    [\n{names}    ],\n    [\n{written}    ],\n)',
     }
     for key, value in (common | assignment.values(variant)).items():
         text = text.replace(f"<<{key}>>", str(value))

@@ -164,7 +164,7 @@ def _large(rng: Rng) -> list[Call]:
 
 _POOL, _UP = (
     "F.max_pool2d(x, 3, stride=2, ceil_mode=True)",
-    'F.interpolate(x, size=size, mode="bilinear", align_corners=True)',
+    "F.interpolate(x, size=size, **how)",
 )
 _SKIP = (
     "sizes, kept = [], []\n        for level in range(self.depth):\n            if level > 0:\n"
