@@ -69,5 +69,6 @@ def collect(file: str, names: list[str], written: list[str]) -> None:
         blank = not text or "*Your answer here.*" in text
         state = "blank" if blank else f"{len(text.split())} words"
         print(f"  {name}: {state}")
-    print(f"{target} ({target.stat().st_size:,} bytes) holds the notebook as it")
-    print("was last saved. Hand in this file.")
+    size = f"{target.stat().st_size:,} bytes"
+    print(f"{target} ({size}) holds the notebook as it was last saved.")
+    print("Hand in this file.")
