@@ -61,9 +61,9 @@ def load_by_name(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> Non
 def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     """Make one call of an answer and return what it gives; raises what the answer raises.
 
-    ``how`` is "value" (what the function returns), "gradients" (of its output, along a fixed direction, for every
-    float tensor among the arguments), "unchanged" (its arguments afterwards), or for a class "output" and "backward":
-    the module's output, or the gradients of its input and parameters, for given weights.
+    ``how`` is "value" (what the function returns), "unchanged" (that, and its arguments afterwards), "gradients" (of
+    its output, along a fixed direction, for every float tensor among the arguments), or for a class "output" and
+    "backward": the module's output, or the gradients of its input and parameters, for given weights.
     """
     answer = names[question]
     how, scope = call["how"], dict(names)
@@ -71,10 +71,11 @@ def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: 
     arguments = [_argument(item, arrays, scope, bool(call.get("torch"))) for item in call["arguments"]]
     keywords = {key: _argument(item, arrays, scope, bool(call.get("torch"))) for key, item in call["keywords"].items()}
     if how == "value":
-        return answer(*arguments, **keywords)
+        result = answer(*arguments, **keywords)
+        return result if call.get("pick") is None else result[call["pick"]]
     if how == "unchanged":
-        answer(*arguments, **keywords)
-        return arguments
+        result = answer(*arguments, **keywords)
+        return [result, *(a for a in arguments if isinstance(a, np.ndarray | Tensor))]
     if how == "gradients":
         inputs = [a.requires_grad_() for a in arguments if isinstance(a, Tensor) and a.is_floating_point()]
         return _gradients(answer(*arguments, **keywords), inputs)

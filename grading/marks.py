@@ -104,6 +104,7 @@ def _packed(call: Call, question: Question, stored: dict[str, Any], solved: dict
         "how": call.how,
         "torch": question.torch,
         "setup": call.setup,
+        "pick": call.pick,
         "arguments": [pack(value) for value in call.arguments],
         "keywords": {name: pack(value) for name, value in call.keywords.items()},
     }

@@ -21,6 +21,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
     how: str = "value"
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    pick: int | None = None  # look at this one of several results
     setup: str = ""  # code that defines what the arguments name
 
 

@@ -138,6 +138,26 @@ def test_soft_mask_solution_is_the_branch_of_the_package() -> None:
     assert torch.allclose(ours(x), theirs(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("variant", load("mask_gradient").variants)
+def test_mask_gradient_solution_agrees_with_autograd(variant: str) -> None:
+    """The formula of the fusion, as the task prints it, differentiated by torch."""
+    assignment, names = load("mask_gradient"), solved("mask_gradient", variant)
+    fusion = assignment.values(variant)["fusion_code"]
+    x, phi, theta, delta = (torch.randn(s, dtype=torch.float64) for s in ((2, 3, 4, 5), (3, 3), (3, 3), (2, 3, 4, 5)))
+    inputs = [phi.requires_grad_(), theta.requires_grad_(), x.requires_grad_()]
+    T, M = torch.einsum("kc,bchw->bkhw", phi, x), torch.einsum("kc,bchw->bkhw", theta, x).sigmoid()
+    H = eval(fusion, {"M": M, "T": T})
+    arrays = [a.detach().numpy() for a in (x, phi, theta, delta)]
+    for mine, right in zip(
+        names["module_gradients"](*arrays), torch.autograd.grad(H, inputs, delta, retain_graph=True), strict=True
+    ):
+        assert torch.allclose(torch.tensor(mine), right)
+    to_mask, to_trunk = torch.autograd.grad(H, [M, T], delta)
+    for name, right in (("to_mask", to_mask), ("to_trunk", to_trunk)):
+        mine = names[name](*(a.detach().numpy() for a in (delta, M, T)))
+        assert torch.allclose(torch.tensor(mine), right), name
+
+
 # --- the command line
 
 
