@@ -103,7 +103,7 @@ def _tests(assignment: Assignment, variant: str, name: str) -> Iterator[Notebook
     question = next(q for q in assignment.questions if q.name == name)
     for part in question.parts:
         body = (
-            f"# {part.says}: {part.points} point{'s' * (part.points > 1)}.\n# Locked: hidden tests run here.\n"
+            f"# {part.says}\n# {part.points} point{'s' * (part.points > 1)}. Locked: hidden tests run here.\n"
             "### BEGIN HIDDEN TESTS\n"
             "from grading.stock import compare\n\n"
             f'compare("{assignment.name}", "{variant}", "{name}", "{part.name}", {name})\n'
