@@ -93,6 +93,8 @@ def _argument(item: Any, arrays: dict[str, np.ndarray], scope: dict[str, Any], a
     if isinstance(item, dict) and "array" in item:
         array = arrays[item["array"]].copy()
         return torch.as_tensor(array) if as_tensor else array
+    if isinstance(item, dict) and "list" in item:
+        return [_argument(entry, arrays, scope, as_tensor) for entry in item["list"]]
     if isinstance(item, dict) and "code" in item:
         return eval(item["code"], scope)
     return tuple(item) if isinstance(item, list) else item

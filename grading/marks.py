@@ -98,6 +98,8 @@ def _packed(call: Call, question: Question, stored: dict[str, Any], solved: dict
         if isinstance(value, np.ndarray):
             stored[f"a{len(stored)}"] = value
             return {"array": f"a{len(stored) - 1}"}
+        if isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
+            return {"list": [pack(item) for item in value]}
         return {"code": value.text} if isinstance(value, Code) else value
 
     packed = {

@@ -12,8 +12,10 @@ A source is Markdown. Prose becomes a Markdown cell up to the next fence or a li
 number that the solution gives there.
 """
 
+import copy
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import nbformat
@@ -23,7 +25,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools.chapter_rules import REPOSITORY
 
-from .assignments import ROOT
+from .assignments import ROOT, load
 from .spec import Assignment
 
 SOURCES = ROOT / "notebooks" / "assignments" / "source"
@@ -33,7 +35,7 @@ COLAB = (
     REPOSITORY.replace("github.com", "colab.research.google.com/github") + "/blob/main/notebooks/assignments/release"
 )
 SETUP = f"""\
-# Installs the book's package where it is missing, as on Colab. No other cell installs anything.
+# Installs the book's package where it is missing, as on Colab.
 import importlib.util
 
 if importlib.util.find_spec("resattn") is None:
@@ -125,6 +127,12 @@ def table(assignment: Assignment) -> str:
 
 def with_solutions(assignment: Assignment, variant: str) -> NotebookNode:
     """The notebook with solutions and hidden tests, in nbgrader's source format, and with the numbers of its checks."""
+    return copy.deepcopy(_solved(assignment.name, variant))
+
+
+@cache
+def _solved(name: str, variant: str) -> NotebookNode:
+    assignment = load(name)
     text = (SOURCES / f"{assignment.name}.md").read_text(encoding="utf-8")
     stem = file_stem(assignment, variant)
     names = "".join(f'        "{question.name}",\n' for question in assignment.questions)
@@ -153,8 +161,10 @@ def _fill_in_checks(cells: list[NotebookNode]) -> None:
     numbers: list[float] = []
     names: dict[str, Any] = {}
     for cell in cells:
-        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-        if cell.cell_type != "code" or cell.metadata.nbgrader.grade or grade_id in ("setup", "collect"):
+        about = cell.metadata.get("nbgrader", {})
+        grade_id = about.get("grade_id", "")
+        runs = grade_id in ("given", "checks") or grade_id.endswith("-check") or about.get("solution")
+        if cell.cell_type != "code" or not runs:
             continue
         exec(cell.source.replace("<<0>>", "0.0"), names)
         if grade_id == "checks":

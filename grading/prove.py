@@ -1,6 +1,5 @@
 """The claims of an assignment, tried: full marks, no marks, and wrong answers that lose exactly what they should."""
 
-import copy
 import json
 import tempfile
 from collections.abc import Callable
@@ -78,7 +77,3 @@ def failures(name: str, variant: str, server: Server, say: Callable[[str], None]
         if lost(marks) != want:
             found.append(f"{wrong.says}: loses {sorted(lost(marks))}, should lose {sorted(want)}")
     return found
-
-
-def copy_of(nb: NotebookNode) -> NotebookNode:
-    return copy.deepcopy(nb)

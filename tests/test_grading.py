@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
@@ -156,6 +157,17 @@ def test_mask_gradient_solution_agrees_with_autograd(variant: str) -> None:
     for name, right in (("to_mask", to_mask), ("to_trunk", to_trunk)):
         mine = names[name](*(a.detach().numpy() for a in (delta, M, T)))
         assert torch.allclose(torch.tensor(mine), right), name
+
+
+@pytest.mark.parametrize("variant", load("residual_learning").variants)
+def test_prediction_and_spread_agree_with_a_grid_of_masks(variant: str) -> None:
+    names = solved("residual_learning", variant)
+    code = load("residual_learning").values(variant)["weight_code"]
+    w = eval(code, {"M": 0.2 + 0.5 * (np.arange(2000) + 0.5) / 2000})  # the uniform masks between 0.2 and 0.7
+    pairs = np.outer(w, w)  # two modules
+    assert names["predicted"](2, 0.2, 0.7, "here") == pytest.approx(pairs.mean(), rel=1e-5)
+    assert names["spread"](2, 0.2, 0.7) == pytest.approx(pairs.std(), rel=1e-4)
+    assert names["predicted"](3, 0.2, 0.7, "naive") == pytest.approx(0.45**3)
 
 
 # --- the command line
