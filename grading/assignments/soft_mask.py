@@ -89,7 +89,7 @@ def _bend(z):
 def _branch(rng: Rng, how: str, *cases: tuple[int, tuple[int, ...]]) -> list[Call]:
     operators = {"pool": Code("_thin"), "upsample": Code("_spread"), "activate": Code("_bend")}
     return [
-        Call((rng.normal(size=shape),), how, {"channels": shape[1], "depth": depth, **operators}, _OPERATORS)
+        Call((rng.normal(size=shape),), how, {"channels": shape[1], "depth": depth, **operators}, setup=_OPERATORS)
         for depth, shape in cases
     ]
 
