@@ -63,12 +63,13 @@ def test_release_holds_no_solution_and_no_hidden_test(name: str, variant: str) -
     for word in ("SOLUTION", "HIDDEN TESTS", "grading.", "/work/", "{py:", "{ref}", "{cite", "```{", ":::"):
         assert word not in text, word
     solved = {c.id: c.source for c in notebooks.with_solutions(assignment, variant).cells}
+    given = [c.source for c in nb.cells if not c.metadata.get("nbgrader", {}).get("solution")]  # a fault to repair
     for question in assignment.questions:
         answer = prove.cell(nb, question.name)
         assert "raise NotImplementedError" in answer.source
         inside = notebooks.SOLUTION.findall(solved[answer.id])
         for line in {line.strip() for _, body in inside for line in body.splitlines() if len(line.strip()) > 24}:
-            assert line not in text, line
+            assert line not in text or any(line in source for source in given), line
     nbformat.validate(nb)
 
 
