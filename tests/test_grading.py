@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from conftest import ROOT
 
@@ -15,6 +16,7 @@ from grading import notebooks, prove
 from grading.__main__ import main
 from grading.assignments import NAMES, load
 from grading.marks import key
+from resattn.analysis import best_iou, pointing_game
 
 VARIANTS = [(name, variant) for name in NAMES for variant in load(name).variants]
 
@@ -170,6 +172,20 @@ def test_prediction_and_spread_agree_with_a_grid_of_masks(variant: str) -> None:
     assert names["predicted"](2, 0.2, 0.7, "here") == pytest.approx(pairs.mean(), rel=1e-5)
     assert names["spread"](2, 0.2, 0.7) == pytest.approx(pairs.std(), rel=1e-4)
     assert names["predicted"](3, 0.2, 0.7, "naive") == pytest.approx(0.45**3)
+
+
+def test_read_attention_solution_scores_as_the_package_does() -> None:
+    names = solved("read_attention")
+    maps, truth = torch.rand(20, 6, 7).mul(8).round(), torch.rand(20, 6, 7) > 0.6
+    for name, theirs in (("pointing", pointing_game), ("overlap", best_iou)):
+        assert np.allclose(names[name](maps.numpy(), truth.numpy()), theirs(maps, truth).numpy()), name
+    low, high = names["wilson"](7, 20)
+    shares = np.linspace(0.001, 0.999, 99_999)  # Wilson's interval: shares whose own spread reaches as far as 7 in 20
+    inside = shares[np.abs(7 / 20 - shares) <= 1.96 * np.sqrt(shares * (1 - shares) / 20)]
+    assert (low, high) == pytest.approx((inside[0], inside[-1]), abs=2e-5)
+    d = np.random.default_rng(0).normal(size=6)
+    ends = scipy.stats.t.interval(0.95, 5, loc=d.mean(), scale=scipy.stats.sem(d))
+    assert names["interval"](d)[1:] == pytest.approx(ends, rel=1e-3)
 
 
 # --- the command line

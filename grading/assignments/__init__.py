@@ -7,7 +7,7 @@ from pathlib import Path
 from ..spec import Assignment
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("soft_mask", "mask_gradient", "residual_learning")
+NAMES = ("soft_mask", "mask_gradient", "residual_learning", "read_attention")
 
 
 @cache

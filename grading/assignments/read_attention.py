@@ -1,0 +1,317 @@
+"""Assignment 4: read the attention of a trained network, under scores of the notebook's own."""
+
+from typing import Any
+
+import numpy as np
+
+from ..spec import Assignment, Call, Part, Question, Rng, Written, Wrong
+
+
+def _code(text: str) -> str:
+    """Lines of a solution, indented into the loop over the maps."""
+    return "\n".join("        " + line for line in text.strip().splitlines())
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "pointing_formula": r"1 \text{ if over half of the places with the largest value are on the object, else } 0.",
+        "pointing_code": _code("""
+best = m == m.max()
+scores[n] = 2 * (best & t).sum() > best.sum()
+"""),
+        "region_formula": r"R = \{m \ge v\}, \text{ with the value } v \text{ of the map that gives the largest IoU}.",
+        "region_code": _code("""
+for v in np.unique(m):
+    R = m >= v
+    iou = (R & t).sum() / (R | t).sum()
+    scores[n] = max(scores[n], iou)
+"""),
+    },
+    "scaled": {
+        "alpha": 0.6,
+        "pointing_formula": r"\text{the share of the places with the largest value that lie on the object.}",
+        "pointing_code": _code("""
+best = m == m.max()
+scores[n] = (best & t).sum() / best.sum()
+"""),
+        "region_formula": r"R = \{m \ge \min m + <<alpha>>\,(\max m - \min m)\}.",
+        "region_code": _code("""
+R = m >= m.min() + <<alpha>> * (m.max() - m.min())
+scores[n] = (R & t).sum() / (R | t).sum()
+"""),
+    },
+    "tolerant": {
+        "pointing_formula": r"1 \text{ if the object has a place within 3×3 of one with the largest value, else } 0.",
+        "pointing_code": _code("""
+best = m == m.max()
+wide = np.pad(best, 1)
+near = np.zeros_like(best)
+for r in range(3):
+    for c in range(3):
+        near = near | wide[r : r + H, c : c + W]
+scores[n] = (near & t).any()
+"""),
+        "region_formula": r"R = \{m \ge v\},\ v \text{ the } k\text{-th largest},\ k = |\text{object}|.",
+        "region_code": _code("""
+v = np.sort(m.ravel())[-t.sum()]
+R = m >= v
+scores[n] = (R & t).sum() / (R | t).sum()
+"""),
+    },
+    "balanced": {
+        "pointing_formula": (
+            r"\frac{\text{largest values on the object} - \text{largest values off it}}{\text{largest values}}."
+        ),
+        "pointing_code": _code("""
+best = m == m.max()
+scores[n] = ((best & t).sum() - (best & ~t).sum()) / best.sum()
+"""),
+        "region_formula": r"R = \{m \ge \text{the mean of the map}\}.",
+        "region_code": _code("""
+R = m >= m.mean()
+scores[n] = (R & t).sum() / (R | t).sum()
+"""),
+    },
+}
+
+
+def _objects(rng: Rng, n: int, h: int, w: int) -> np.ndarray:
+    """One block in each picture, away from nothing: bool [n, h, w]."""
+    found = np.zeros((n, h, w), dtype=bool)
+    for k in range(n):
+        top, left = rng.integers(0, h - 2), rng.integers(0, w - 2)
+        found[k, top : top + 2 + k % 2, left : left + 2] = True
+    return found
+
+
+def _maps(rng: Rng, *shapes: tuple[int, int, int]) -> list[Call]:
+    """Maps that point to the object in every second picture."""
+    calls = []
+    for n, h, w in shapes:
+        truth = _objects(rng, n, h, w)
+        maps = rng.uniform(0.1, 1, size=(n, h, w))
+        maps[::2] += truth[::2] * rng.uniform(0.2, 0.9, size=(len(maps[::2]), 1, 1))
+        calls.append(Call((maps, truth)))
+    return calls
+
+
+def _ties(rng: Rng) -> list[Call]:
+    """Maps of a few values, so that several places share the largest: on the object, half on it, mostly off it."""
+    truth = np.zeros((4, 5, 6), dtype=bool)
+    truth[:, 1:3, 1:4] = True
+    maps = np.round(rng.uniform(0, 0.6, size=(4, 5, 6)), 1)
+    on_it, half, mostly_off, off = "11 22 45", "12 45", "05 44 11", "40 42 45"  # row and column of each
+    for k, places in enumerate([on_it, half, mostly_off, off]):
+        for place in ((int(text[0]), int(text[1])) for text in places.split()):
+            maps[k][place] = 1.0
+    return [Call((maps, truth))]
+
+
+def _constant(rng: Rng) -> list[Call]:
+    return [Call((np.full((2, 4, 6), 0.5), _objects(rng, 2, 4, 6)))]
+
+
+def _masks(rng: Rng, *shapes: tuple[int, int, int, int], same: bool = False) -> list[Call]:
+    calls = []
+    for n, c, h, w in shapes:
+        one, other = np.zeros((n, h, w), dtype=bool), np.zeros((n, h, w), dtype=bool)
+        one[:, 1:3, :2] = True
+        other[:, 1:4, 3:] = True
+        first = rng.uniform(size=(n, c, h, w))
+        calls.append(Call((first, first.copy() if same else rng.uniform(size=(n, c, h, w)), one, other)))
+    return calls
+
+
+def _numbers(rng: Rng, *counts: int) -> list[Call]:
+    return [Call(([round(float(v), 3) for v in rng.normal(0.2, 1, size=n)],)) for n in counts]
+
+
+def _two(rng: Rng, *shapes: tuple[int, ...]) -> list[Call]:
+    return [Call((rng.normal(size=s), rng.normal(size=s))) for s in shapes]
+
+
+QUESTIONS = (
+    Question(
+        "pointing",
+        (
+            Part("values", 2, "Pointing", lambda r: _maps(r, (6, 5, 7), (4, 8, 6))),
+            Part("ties", 2, "Pointing where values are shared", _ties),
+            Part("one", 1, "Pointing for one picture alone", lambda r: _maps(r, (1, 6, 6))),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "overlap",
+        (
+            Part("values", 4, "Overlap", lambda r: _maps(r, (6, 5, 7), (3, 8, 6))),
+            Part("ties", 2, "Overlap where values are shared", _ties),
+            Part("constant", 1, "Overlap of a constant map", _constant),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "usual_place",
+        (Part("values", 2, "The usual place", lambda r: [Call((_objects(r, 7, 5, 6),))]),),
+        closed=("torch",),
+    ),
+    Question(
+        "centre",
+        (
+            Part("odd", 1, "The centre of odd sides", lambda r: [Call((5, 7)), Call((3, 3))]),
+            Part("even", 2, "The centre of even sides", lambda r: [Call((4, 6)), Call((4, 7))]),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "moved",
+        (
+            Part("values", 4, "What moves with the cue", lambda r: _masks(r, (3, 4, 5, 6), (2, 1, 4, 5))),
+            Part("still", 1, "A mask that does not move", lambda r: _masks(r, (2, 3, 5, 5), same=True)),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "interval",
+        (
+            Part("values", 3, "The interval of differences", lambda r: _numbers(r, 5, 12)),
+            Part("two", 1, "The interval of two differences", lambda r: _numbers(r, 2)),
+            Part("many", 1, "The interval of many differences", lambda r: _numbers(r, 31, 60)),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "wilson",
+        (
+            Part("values", 2, "Wilson's interval", lambda r: [Call((7, 20)), Call((150, 180))]),
+            Part("ends", 2, "Wilson's interval at none and at all", lambda r: [Call((0, 12)), Call((30, 30))]),
+        ),
+        closed=("torch",),
+    ),
+    Question(
+        "grad_cam",
+        (
+            Part("values", 2, "Grad-CAM", lambda r: _two(r, (2, 3, 4, 5), (3, 2, 6, 6))),
+            Part("one", 1, "Grad-CAM of one channel and one picture", lambda r: _two(r, (1, 1, 3, 4))),
+        ),
+        closed=("torch",),
+    ),
+)
+_BEST = "best = m == m.max()"
+_REGION = "scores[n] = (R & t).sum() / (R | t).sum()"
+WRONG = (
+    Wrong(
+        "only the first of several largest",
+        "pointing",
+        _BEST,
+        "best = np.arange(m.size).reshape(m.shape) == m.argmax()",
+        ("ties",),
+    ),
+    Wrong("the smallest instead of the largest", "pointing", "m.max()", "m.min()", ("values", "ties", "one")),
+    Wrong("the largest of all pictures", "pointing", "m.max()", "maps.max()", ("values",)),
+    Wrong(
+        "on the wrong object",
+        "pointing",
+        "m, t = maps[n], truth[n]",
+        "m, t = maps[n], ~truth[n]",
+        ("values", "ties", "one"),
+        ("paper", "scaled", "balanced"),
+    ),
+    Wrong("the first picture left out", "pointing", "range(N)", "range(1, N)", ("values", "ties", "one")),
+    Wrong(
+        "the share of the object that is found", "overlap", "(R | t).sum()", "t.sum()", ("values", "ties", "constant")
+    ),
+    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("values", "constant"), ("paper",)),
+    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("ties", "constant"), ("scaled",)),
+    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("values", "ties", "constant"), ("tolerant",)),
+    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("constant",), ("balanced",)),
+    Wrong(
+        "one threshold for all pictures",
+        "overlap",
+        "m, t = maps[n], truth[n]",
+        "m, t = maps[0], truth[n]",
+        ("values", "ties"),
+    ),
+    Wrong("counted in thirds of a place", "usual_place", "axis=0)", "axis=0) / 3", ("values",)),
+    Wrong("most pictures instead of the share", "usual_place", "axis=0)", "axis=0) > 0.5", ("values",)),
+    Wrong(
+        "the middle of even sides off by half",
+        "centre",
+        "(H - 1) / 2, columns - (W - 1) / 2",
+        "H // 2, columns - W // 2",
+        ("even",),
+    ),
+    Wrong("plus instead of minus", "centre", "return -", "return ", ("odd", "even")),
+    Wrong(
+        "the square of the distance",
+        "centre",
+        "-np.hypot(rows - (H - 1) / 2, columns - (W - 1) / 2)",
+        "-((rows - (H - 1) / 2) ** 2 + (columns - (W - 1) / 2) ** 2)",
+        ("odd", "even"),
+    ),
+    Wrong("the cues exchanged", "moved", "under_one - under_other", "under_other - under_one", ("values",)),
+    Wrong("one cue alone", "moved", "(under_one - under_other)", "under_one", ("values", "still")),
+    Wrong(
+        "sums instead of means",
+        "moved",
+        ".mean() - change[n][other[n]].mean()",
+        ".sum() - change[n][other[n]].sum()",
+        ("values",),
+    ),
+    Wrong("the half forgotten", "moved", " / 2", "", ("values",)),
+    Wrong("one channel for all", "moved", ".mean(axis=1)", "[:, 0]", ("values",)),
+    Wrong("the deviation without n - 1", "interval", "ddof=1", "ddof=0", ("values", "two", "many")),
+    Wrong(
+        "1.96 for few differences too",
+        "interval",
+        "T[n - 2] if n - 1 <= 30 else 1.96",
+        "1.96",
+        ("values", "two", "many"),
+    ),
+    Wrong(
+        "one degree of freedom too many",
+        "interval",
+        "T[n - 2] if n - 1 <= 30",
+        "T[n - 1] if n <= 30",
+        ("values", "two", "many"),
+    ),
+    Wrong("the deviation, and not of the mean", "interval", " / np.sqrt(n)", "", ("values", "two", "many")),
+    Wrong(
+        "the plain interval of a share",
+        "wilson",
+        "middle = p + z**2 / (2 * n)",
+        "return p - z * np.sqrt(p * (1 - p) / n), p + z * np.sqrt(p * (1 - p) / n)\n    middle = p",
+        ("values", "ends"),
+    ),
+    Wrong(
+        "cut off at none and at all",
+        "wilson",
+        "z, p = 1.96, k / n",
+        "z, p = 1.96, k / n\n    if k in (0, n):\n        return p, p",
+        ("ends",),
+    ),
+    Wrong(
+        "no positive part",
+        "grad_cam",
+        "np.maximum((weights * features).sum(axis=1), 0)",
+        "(weights * features).sum(axis=1)",
+        ("values", "one"),
+    ),
+    Wrong(
+        "gradients not averaged over places",
+        "grad_cam",
+        "gradients.mean(axis=(2, 3), keepdims=True)",
+        "gradients",
+        ("values", "one"),
+    ),
+    Wrong("an axis of one squeezed away", "grad_cam", ".sum(axis=1), 0)", ".sum(axis=1), 0).squeeze()", ("one",)),
+)
+
+ASSIGNMENT = Assignment(
+    name="read_attention",
+    title="Read the attention",
+    minutes=120,
+    variants=VARIANTS,
+    questions=QUESTIONS,
+    written=(Written("report", 16, "One page of report"),),
+    wrong=WRONG,
+)
