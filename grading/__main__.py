@@ -95,6 +95,8 @@ def _gradebook(options: argparse.Namespace) -> int:
     variant = json.loads(kept.read_text())["variant"]
     written = reports.read_sheet(options.out / "written.csv", assignment)
     stem = notebooks.file_stem(assignment, variant)
+    # nbgrader starts alembic by its name: it lies beside the interpreter, whether the environment is activated or not.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     number = reports.to_gradebook(options.database, assignment, stem, list(batch.finished(options.out)), written)
     print(f"{number} students entered in {options.database}")
     return 0

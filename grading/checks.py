@@ -62,8 +62,8 @@ def collect(file: str, names: list[str], written: list[str]) -> None:
         cells[about.get("nbgrader", {}).get("grade_id")] = text
     for name in names:
         text = cells.get(name, "")
-        blank = "blank" if "NotImplementedError" in text else "filled in"
-        print(f"  {name}: {blank if text else 'no cell with this mark'}")
+        state = "blank" if "NotImplementedError" in text else "filled in"
+        print(f"  {name}: {state if text else 'no cell with this mark'}")
     for name in written:
         text = cells.get(name, "")
         blank = not text or "*Your answer here.*" in text
