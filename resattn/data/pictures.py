@@ -1,8 +1,8 @@
 """One reader of picture files, from what phones, scanners and drawing programs write to what a network is shown.
 
 Whatever reads a picture file in this package reads it here: the command line, folders of pictures, explorers and
-:func:`resattn.analysis.looking.look`. A picture comes back upright, in colour, with 8 bits a channel, and says what was done to it; or
-one sentence that names the file says why it cannot be read.
+:func:`resattn.analysis.looking.look`. A picture comes back upright, in colour, with 8 bits a channel, and says what was
+done to it; or one sentence that names the file says why it cannot be read.
 """
 
 import warnings
