@@ -202,12 +202,15 @@ def chapter_of(tmp_path: Path) -> Path:
         metadata={"scrapbook": {"name": "share", "mime_prefix": "application/papermill.record/"}},
     )
     shown = new_output("stream", name="stdout", text="3\n")
+    named = new_output("display_data", data={"text/plain": "<Figure size 640x480 with 1 Axes>"})
     cells = [
         new_markdown_cell(
             "# 5. One\n\n[Open in Colab](https://example.org)\n\nOf {glue:text}`share`.\n\n$$\nx\n$$ (eq-one)"
         ),
         new_code_cell("import math", metadata={"tags": ["setup"]}, id="a"),
-        new_code_cell("draw()", metadata={"tags": ["hide-input"], "mystnb": figure}, outputs=[kept, shown], id="b"),
+        new_code_cell(
+            "draw()", metadata={"tags": ["hide-input"], "mystnb": figure}, outputs=[kept, shown, named], id="b"
+        ),
         new_markdown_cell("```{exercise-start} Count\n:label: ex-one\n```\nHow many?\n```{exercise-end}\n```"),
         new_markdown_cell("```{solution-start} ex-one\n:label: sol-one\n```"),
         new_code_cell("assert math.pi > 3", outputs=[shown], id="c"),

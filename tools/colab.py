@@ -59,6 +59,12 @@ def _launch(name: str, page: Page) -> str:
     )
 
 
+def _is_noise(output: NotebookNode) -> bool:
+    """Whether it is a glued text, which stands in its sentence, or the mere name of a figure that is not stored."""
+    named = output.get("data", {}).get("text/plain", "").startswith("<Figure size")
+    return named or "scrapbook" in output.get("metadata", {})
+
+
 def _code(cell: NotebookNode, page: Page) -> list[NotebookNode]:
     """The cell, folded if the book folds it, and the caption of the figure that it draws."""
     tags = cell.metadata.get("tags", [])
@@ -78,10 +84,8 @@ def _code(cell: NotebookNode, page: Page) -> list[NotebookNode]:
     plain = nbformat.from_dict(cell)
     plain.metadata = nbformat.from_dict(metadata | ({"tags": ["setup"]} if "setup" in tags else {}))
     plain.source = f"# @title {title}\n{cell.source}" if title else cell.source
-    # What a solution prints is not for the eyes of those who have not tried; what is glued stands in the text.
-    plain.outputs = [
-        output for output in plain.outputs if not page.solution and "scrapbook" not in output.get("metadata", {})
-    ]
+    # What a solution prints is not for the eyes of those who have not tried, so it is not stored.
+    plain.outputs = [output for output in plain.outputs if not page.solution and not _is_noise(output)]
     if not number:
         return [plain]
     caption = " ".join(convert(figure["caption"], page).split())
