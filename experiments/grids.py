@@ -8,7 +8,6 @@ weights are not stored.
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -112,7 +111,7 @@ def train(run: Run, work: Path) -> dict[str, Any]:
     folder = work / run.key
     noisy = replace(clean, labels=labels, name=name)
     fit(model, noisy, test, run.recipe, out=folder, seed=run.seed, device="cpu", precision="float32", progress=False)
-    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    record = checkpoints.read_json(folder / "model.json")
     del record["sha256"]  # of weights that are not kept
     extra = {key: value for key, value in asdict(run).items() if key not in ("recipe", "seed", "settings", "data")}
     print(f"{run.key}: test error {record['test_error']:.1%}, {record['seconds']:.0f} s", flush=True)

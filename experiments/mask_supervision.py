@@ -13,7 +13,6 @@ import ast
 import contextlib
 import hashlib
 import io
-import json
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -146,10 +145,9 @@ def record(chapter: dict[str, Any], amount: str, name: str, seed: int) -> dict[s
 
 def stored(path: Path, cells: str) -> dict[str, Any] | None:
     """A finished run of the same cells, or None."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return None
+    found = checkpoints.read_json(path)
     return found if found["cells"] == cells else None
 
 

@@ -11,7 +11,6 @@ resattn/zoo/records/NAME.json, as soon as its run is finished: the grid can be s
 goes on from where it was. Records of runs that the module no longer lists are kept out.
 """
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -63,7 +62,7 @@ class Place:
         """The records that are there, by key."""
         if not self.records.exists():
             return {}
-        return {record["key"]: record for record in json.loads(self.records.read_text(encoding="utf-8"))["runs"]}
+        return {record["key"]: record for record in checkpoints.read_json(self.records)["runs"]}
 
     def store(self, record: dict[str, Any], order: list[str]) -> None:
         """Put one record beside the others, in the order of the grid; other processes may be doing the same."""

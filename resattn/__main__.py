@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from . import training
@@ -23,10 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def exit_status(work: Callable[[], None], prefix: str, stopped: str) -> int:
     """Do the work and return 0; 1 after one sentence on what was wrong, behind ``prefix``; 130 after Ctrl-C and the
-    sentence ``stopped``. Both sentences go to standard error."""
+    sentence ``stopped``. All these go to standard error, and so do warnings, a sentence each."""
     try:
-        work()
-    except (ValueError, OSError, checkpoints.CheckpointError, training.TrainingError) as error:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"{prefix}: {message}", file=sys.stderr, flush=True)
+            work()
+    except (ValueError, OSError, checkpoints.CheckpointError, training.TrainingError, distributed.ProcessLost) as error:
         print(f"{prefix}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -22,7 +22,10 @@ MODULES = sorted(
     ".".join(path.relative_to(ROOT / "resattn").with_suffix("").parts) for path in ROOT.glob("resattn/**/[!_]*.py")
 )
 ROOMS = ("data", "zoo", "training", "analysis", "figures")
-PYTHON_TO_RUN = [ROOT / "README.md", ROOT / "book" / "how_to.md", ROOT / "book" / "own_pictures.md"]
+PYTHON_TO_RUN = [
+    ROOT / "README.md",
+    *(ROOT / "book" / f"{name}.md" for name in ("how_to", "own_pictures", "beyond_one_machine")),
+]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -43,6 +46,7 @@ def test_python_examples_run(path: Path) -> None:
 
 def commands(path: Path) -> list[str]:
     lines = [line for block in blocks(path, "sh") for line in block.splitlines()]
+    lines = [re.sub(r"^torchrun .*? -m resattn ", "python -m resattn ", line) for line in lines]
     inline = re.findall(r"`(python -m resattn [^`]+)`", path.read_text(encoding="utf-8"))
     return [line for line in lines + inline if line.startswith("python -m resattn ") and "--help" not in line]
 

@@ -385,7 +385,14 @@ class TestZoo:
 
     def test_record_says_how_it_came_about(self, run):
         record = zoo.load_pretrained(run[0]).record
-        assert record["data"] == {"train": "Squares 0", "test": "Squares 1", "classes": ["red", "green", "blue"]}
+        assert record["data"] == {
+            "train": "Squares 0",
+            "test": "Squares 1",
+            "classes": ["red", "green", "blue"],
+            "size": 16,
+            "train_images": 128,
+            "test_images": 48,
+        }
         assert record["recipe"]["name"] == "tiny"
         assert record["seed"] == 0
         assert len(record["history"]) == 1
@@ -404,14 +411,9 @@ class TestZoo:
         for name in ("model.safetensors", "model.json"):
             data = (run[0] / name).read_bytes()
             (tmp_path / name).write_bytes(data[: len(data) // 2] if name == file else data)
-        with pytest.raises(CheckpointError, match=f"{file} is missing or"):
+        with pytest.raises(CheckpointError, match=f"{file} is (missing or )?damaged"):
             zoo.load_pretrained(tmp_path)
 
     def test_unknown_name(self):
         with pytest.raises(CheckpointError, match="there are no weights 'attention57'; with the package come: "):
             zoo.load_pretrained("attention57")
-
-    def test_unfinished_run(self, run, tmp_path):
-        (tmp_path / "checkpoint.pt").write_bytes((run[0] / "checkpoint.pt").read_bytes())
-        with pytest.raises(CheckpointError, match="is not finished; the same train command resumes it"):
-            zoo.load_pretrained(tmp_path)

@@ -8,7 +8,7 @@ import torch
 
 from .. import data, zoo
 from ..zoo import checkpoints
-from .shared import add_data, load_data, say
+from .shared import add_data, load_data, say, take_from_record
 
 
 def add_to(commands: Any) -> None:
@@ -17,11 +17,11 @@ def add_to(commands: Any) -> None:
         help="draw the masks of a trained network",
         description="Draw images beside the channel-mean mask of every Attention Module and save the picture.",
     )
-    p.add_argument("weights", help="the folder of a finished run, or the name of weights that come with the package")
+    p.add_argument("weights", help="the folder of a run, or the name of weights that come with the package")
     p.add_argument("--out", type=Path, default=Path("masks.png"), help="picture to write (default masks.png)")
     p.add_argument("--images", nargs="+", type=Path, help="picture files, in place of test images (see look too)")
     p.add_argument("--count", type=int, default=6, help="how many test images (default 6)")
-    add_data(p)
+    add_data(p, "the data that it was trained on, by its record")
     p.set_defaults(run=run)
 
 
@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> None:
     if options.images:
         images = data.picture_set(options.images, options.size or inputs.size).images
     else:
+        take_from_record(options, model.record, options.weights)
         test_set = load_data(options, "test", torch.device("cpu"), 256)
         if not isinstance(test_set, data.ImageSet):
             raise ValueError("masks of imagenet are drawn from image files: name them with --images")

@@ -11,8 +11,10 @@ import torch
 from .. import data, networks, training, zoo
 from ..analysis import count_parameters
 from ..data import FolderBatches
-from ..training import RECIPES
-from .shared import add_data, add_device, load_data, say
+from ..training import RECIPES, distributed, epochs
+from ..zoo import checkpoints
+from .folders import add_skip_bad, checked
+from .shared import FOLDERS, add_data, add_device, load_data, say, take_from_record
 
 
 def add_to(commands: Any) -> None:
@@ -41,7 +43,16 @@ def add_to(commands: Any) -> None:
         help="default: quick, minutes on a CPU; with --from: finetune, for few images",
     )
     p.add_argument("--epochs", type=int, help="train this many epochs, not as many as the recipe says")
-    p.add_argument("--batch-size", type=int, help="images in a batch, in place of the recipe's")
+    p.add_argument("--batch-size", type=int, help="images in a step, all processes together, in place of the recipe's")
+    p.add_argument(
+        "--accumulate", type=int, default=1, metavar="N", help="compute a step's batch in N pieces, to save memory"
+    )
+    p.add_argument(
+        "--batch-statistics",
+        default="process",
+        choices=epochs.BATCH_STATISTICS,
+        help="under torchrun: batch normalisation over the images of one process (default) or of all",
+    )
     p.add_argument("--lr", type=float, help="highest learning rate, in place of the recipe's")
     p.add_argument("--noise", type=float, default=0.0, help="share of training labels made wrong, 0 to 1 (default 0)")
     p.add_argument("--seed", type=int, default=0, help="fixes initialisation, order and augmentation (default 0)")
@@ -54,7 +65,8 @@ def add_to(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="override a setting of the network, e.g. --set fusion=nal --set width=0.5 (repeatable)",
     )
-    add_data(p)
+    add_data(p, "that of the run that is resumed; else cifar10 if it is on this machine, else scenes")
+    add_skip_bad(p)
     add_device(p)
     p.set_defaults(run=run)
 
@@ -67,10 +79,14 @@ def run(options: argparse.Namespace) -> None:
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     device = training.pick_device(options.device)
     overrides = dict(_setting(text) for text in options.set)
+    take_from_run(options)
     used_to = check_start(options, overrides)
 
-    train_set = load_data(options, "train", device, recipe.batch_size, used_to)
-    test_set = load_data(options, "test", device, recipe.batch_size, used_to)
+    if options.data in FOLDERS and options.root is not None:
+        options.listings = checked(options, options.root, ("train", "test"))
+    share = distributed.share(recipe.batch_size)  # of a step's images
+    train_set = load_data(options, "train", device, share, used_to)
+    test_set = load_data(options, "test", device, share, used_to)
     if options.noise:
         train_set = corrupt(train_set, options.noise, options.seed)
     torch.manual_seed(options.seed)
@@ -91,6 +107,8 @@ def run(options: argparse.Namespace) -> None:
         precision=options.precision,
         compile=options.compile,
         resume=not options.fresh,
+        accumulate=options.accumulate,
+        batch_statistics=options.batch_statistics,
     )
     last = history[-1]
     error, seconds = 100 * (1 - last["test_accuracy"]), sum(entry["seconds"] for entry in history)
@@ -114,6 +132,18 @@ def check_start(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[
     if options.data not in (None, "cifar10", "cifar100"):  # those have one size only
         options.size = options.size or zoo.image_size(record)
     return record
+
+
+def take_from_run(options: argparse.Namespace) -> None:
+    """What is not said about the data of a run that is resumed is what it was before."""
+
+    def read() -> dict[str, Any] | None:
+        path = options.out / "checkpoint.pt"
+        return checkpoints.load(path)["run"] if path.exists() and not options.fresh else None
+
+    run = distributed.from_first(read)
+    if run is not None:
+        take_from_record(options, run, f"the run in {options.out}")
 
 
 def corrupt(train_set: data.ImageSet | FolderBatches, noise: float, seed: int) -> data.ImageSet:

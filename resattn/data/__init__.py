@@ -13,6 +13,7 @@ from .cued import CuedSet, cued_scenes
 from .downloads import DownloadError
 from .folder import FolderBatches, folder_set
 from .label_noise import corrupt_labels
+from .listing import Listing, find_bad, list_images
 from .pictures import Picture, picture_set, read_picture
 from .scenes.cued import recue
 from .sets import DataError, ImageSet
@@ -24,6 +25,7 @@ __all__ = [
     "DownloadError",
     "FolderBatches",
     "ImageSet",
+    "Listing",
     "Normalise",
     "Picture",
     "at_hand",
@@ -34,8 +36,10 @@ __all__ = [
     "cued_scenes",
     "cutout",
     "data_folder",
+    "find_bad",
     "folder_set",
     "generator_for",
+    "list_images",
     "load",
     "mixup",
     "picture_set",

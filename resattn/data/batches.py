@@ -91,7 +91,7 @@ def generator_for(device: torch.device, seed: int, epoch: int, stream: int) -> G
     """A generator on `device` for one use of randomness (`stream`) in one epoch; all three numbers are 0 or more.
 
     Its seed is a hash of them, so neighbouring seeds, epochs and streams give unrelated numbers. `Batches` takes stream
-    0 for the order of an epoch and 1 + rank for the augmentation.
+    0 for the order of an epoch and 1 for the augmentation.
     """
     return Generator(device).manual_seed(seed_from(seed, epoch, stream))
 
@@ -105,11 +105,12 @@ class Batches:
     """An `ImageSet` as batches, made on the device: augmented for training; the plain images in order for test.
 
     The padding of the crop is added after normalisation, so it equals the channel means. The order of epoch e and its
-    augmentation depend on (seed, e, rank) and the kind of device alone, never on what ran before.
+    augmentation depend on (seed, e) and the kind of device alone, never on what ran before.
 
     mean, std: 3 floats each in units of pixel/255; None takes the statistics of this data set, so give a test set those
     of its training set. world processes share an epoch: for training each rank gets an equal part of one permutation
-    (the last N mod world images of it are left out), for testing the ranks' parts together are all images.
+    (the last N mod world images of it are left out), for testing the ranks' parts together are all images. The parts of
+    a step, batch_size images each, are together the batch of world · batch_size images that one process would get.
 
     Raises ValueError for sizes below 1, a negative pad, cutout or seed, std ≤ 0, or a rank outside 0..world − 1.
 
@@ -150,6 +151,10 @@ class Batches:
             mean, std = found[0] if mean is None else mean, found[1] if std is None else std
         self.normalise = Normalise(mean, std, self.device)
         self.mean, self.std = self.normalise.mean, self.normalise.std
+        height, width = data.images.shape[2:]
+        # What a record says of the data beside its name.
+        self.facts = {"size": height if height == width else [height, width], "images": len(data)}
+        self.facts |= getattr(data, "facts", {})
 
     def __len__(self) -> int:
         """Batches per epoch: for training the last short one is dropped, unless it is the only one."""
@@ -158,13 +163,16 @@ class Batches:
     def epoch(self, e: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of epoch e ≥ 0: x of the chosen dtype, channels last [B, 3, H, W], and y int64 [B]."""
         order = self.shard.epoch(e, self.device)
-        generator = generator_for(self.device, self.shard.seed, e, 1 + self.shard.rank)
+        generator = generator_for(self.device, self.shard.seed, e, 1)
+        share = (self.shard.rank, self.shard.world)
         for indices in order:  # [B]
             x = self.images[indices]  # uint8 [B, 3, H, W]
             if self.shard.train and self.flip:
-                x = random_flip(x, generator)  # uint8 [B, 3, H, W]; a quarter of the bytes that floats would move
+                x = random_flip(
+                    x, generator, *share
+                )  # uint8 [B, 3, H, W]; a quarter of the bytes that floats would move
             x = self.normalise(x).to(self.dtype)  # [B, 3, H, W]
             if self.shard.train:
-                x = random_crop(x, self.pad, generator)  # [B, 3, H, W]
-                x = cutout(x, self.cutout, generator)  # [B, 3, H, W]
+                x = random_crop(x, self.pad, generator, *share)  # [B, 3, H, W]
+                x = cutout(x, self.cutout, generator, *share)  # [B, 3, H, W]
             yield x.contiguous(memory_format=torch.channels_last), self.labels[indices]

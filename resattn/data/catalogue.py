@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .cifar import CIFAR10, cifar10, cifar100, data_folder, on_disk, read
+from .cifar import CIFAR10, CIFAR100, cifar10, cifar100, data_folder, on_disk, read
 from .cued import cued_scenes
 from .scenes.render import CLASSES, render
 from .sets import DataError, ImageSet, check_split
@@ -30,6 +30,10 @@ _LOADERS: dict[str, Callable[..., ImageSet]] = {
     "scenes": scenes,
     "cued_scenes": cued_scenes,
 }
+
+
+# How the names of sets begin, in titles and records.
+TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "scenes": "Scenes", "cued_scenes": "Cued Scenes"}
 
 
 def load(name: str, split: str, root: str | Path | None = None, **kw: Any) -> ImageSet:
@@ -59,3 +63,18 @@ def at_hand(root: str | Path | None = None) -> str:
         warnings.warn(f"CIFAR-10 is on disk but does not count as at hand: {error}", stacklevel=2)
         return "scenes"
     return "cifar10"
+
+
+def is_at_hand(name: str, root: str | Path | None = None) -> bool:
+    """Whether a data set can be had without a download."""
+    sources = {"cifar10": CIFAR10, "cifar100": CIFAR100}
+    return name not in sources or on_disk(sources[name], data_folder(root))
+
+
+def named(title: str) -> str | None:
+    """The name by which :func:`load` knows a set of this title; None for one that it does not know.
+
+    >>> named("CIFAR-100 test"), named("Scenes train, 4000 images"), named("My pictures")
+    ('cifar100', 'scenes', None)
+    """
+    return next((name for name, start in TITLES.items() if title.startswith(f"{start} ")), None)

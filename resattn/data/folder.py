@@ -1,16 +1,17 @@
 """Folders of image files (ImageNet's layout) as batches, decoded by worker processes (chapter 8)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from .batches import Normalise, Shard, seed_from
+from .listing import Listing, list_images
 from .pictures import read_picture
 from .sets import DataError, ImageSet
 
@@ -23,7 +24,8 @@ class FolderBatches:
     root holds train/ and val/, each with one folder of images per class; the split "test" reads val/. Training images
     get a scale-and-aspect crop, a flip and colour jitter (section 4.2), test images a resize to size · 256/224 and a
     centre crop. Bytes go to the device and are normalised there. The augmentation of an image depends on (seed, epoch,
-    image) alone, so the number of workers does not matter; rank and world share an epoch as in `Batches`.
+    image) alone, so the number of workers does not matter; rank and world share an epoch as in `Batches`. ``listing``,
+    from :func:`resattn.data.listing.list_images`, leaves out some of the files.
 
     Raises ValueError for another split or sizes below 1, FileNotFoundError for a folder that is missing or without
     images, DataError when train/ and val/ disagree on the classes, and in `epoch` for a file that is no readable image.
@@ -45,16 +47,19 @@ class FolderBatches:
         dtype: torch.dtype = torch.float32,
         rank: int = 0,
         world: int = 1,
+        listing: Listing | None = None,
     ) -> None:
         if size < 1 or workers < 0:
             raise ValueError(f"size must be 1 or more and workers 0 or more, not {size} and {workers}.")
-        root = Path(root).expanduser()
-        self.samples, self.classes = _image_files(root, split)
-        self.name = f"{root.resolve().name} {split}"
+        found = list_images(root, split) if listing is None else listing
+        self.samples, self.classes = found.samples, found.classes
+        self.name = f"{found.root.resolve().name} {split}"
         self.shard = Shard(len(self.samples), batch_size, split == "train", seed, rank, world)
         self.device, self.dtype, self.workers = torch.device(device), dtype, workers
         self.normalise = Normalise(mean, std, self.device)
         self.mean, self.std = self.normalise.mean, self.normalise.std
+        # What a record says of the data beside its name.
+        self.facts = found.facts | {"kind": "imagenet", "size": size, "images": len(found.samples)}
         if split == "train":
             steps = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), v2.ColorJitter(jitter, jitter, jitter)]
         else:
@@ -84,18 +89,26 @@ class FolderBatches:
             yield x, y
 
 
-def folder_set(root: str | Path, split: str, size: int) -> ImageSet:
+@dataclass(frozen=True, eq=False)
+class FolderSet(ImageSet):
+    """An ImageSet that knows the folder that it was read from: ``facts`` are what a record says of it."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def folder_set(root: str | Path, split: str, size: int, listing: Listing | None = None) -> FolderSet:
     """A folder of pictures, laid out as for :class:`FolderBatches`, whole in memory as a network is shown them.
 
     Each picture is read once, and its middle square scaled to size × size: the way for a few hundred photographs, whose
     decoding in every epoch would take longer than the training. Raises what FolderBatches raises, all of it at once,
     and ValueError for a size below 1.
     """
-    root = Path(root).expanduser()
-    samples, classes = _image_files(root, split)
-    images = torch.stack([read_picture(path).shown_at(size) for path, _ in samples])  # [N, 3, size, size]
-    labels = torch.tensor([label for _, label in samples])  # [N]
-    return ImageSet(images, labels, classes, f"{root.resolve().name} {split}")
+    found = list_images(root, split) if listing is None else listing
+    images = torch.stack([read_picture(path).shown_at(size) for path, _ in found.samples])  # [N, 3, size, size]
+    labels = torch.tensor([label for _, label in found.samples])  # [N]
+    return FolderSet(
+        images, labels, found.classes, f"{found.root.resolve().name} {split}", facts=found.facts | {"kind": "folder"}
+    )
 
 
 class _Decoded(Dataset[Any]):
@@ -125,23 +138,3 @@ def _collate(items: list[tuple[Tensor, int] | DataError]) -> tuple[Tensor, Tenso
             return item
         decoded.append(item)
     return torch.stack([x for x, _ in decoded]), torch.tensor([y for _, y in decoded])  # [B, 3, H, W], [B]
-
-
-def _image_files(root: Path, split: str) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
-    """(path, label) of every image of a split, and the class names; train/ and val/ must have the same classes."""
-    names = {"train": "train", "test": "val"}
-    if split not in names:
-        raise ValueError(f'The split must be "train" or "test" (read from val/), not {split!r}.')
-    for name in names.values():
-        if not (root / name).is_dir():
-            raise FileNotFoundError(f"{root} has no folder {name}/; it must hold train/ and val/, as ImageNet does.")
-    train, val = ({p.name for p in (root / name).iterdir() if p.is_dir()} for name in names.values())
-    if train != val:
-        odd = ", ".join(sorted(train ^ val)[:5])
-        raise DataError(f"{root}: train/ and val/ must hold the same classes, but only one of them has {odd}.")
-    try:
-        found = ImageFolder(str(root / names[split]))
-    except FileNotFoundError as error:
-        reason = str(error).split(" Supported extensions")[0].rstrip(". ")
-        raise FileNotFoundError(f"{root / names[split]} needs one folder of images per class: {reason}.") from None
-    return found.samples, tuple(found.classes)

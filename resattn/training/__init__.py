@@ -3,8 +3,9 @@ device or by several processes."""
 
 from . import distributed
 from .devices import pick_device, pick_precision
+from .epochs import TrainingError
 from .evaluation import Loader, evaluate
-from .loop import TrainingError, fit, make_optimizer
+from .loop import fit, make_optimizer
 from .recipes import RECIPES, Recipe
 
 __all__ = [

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.augment import widest
 from ..data.batches import Batches
 from ..data.sets import ImageSet
 from . import distributed
@@ -40,15 +41,17 @@ def evaluate(
     """Loss, accuracy and error (fractions) over a whole test set, in evaluation mode; the model's mode is put back.
 
     An ImageSet is normalised by ``mean`` and ``std``, which should be the training set's; a Loader knows its own. With
-    a hundred classes or more, top5_error too.
+    a hundred classes or more, top5_error too. Raises ValueError if the test set has more classes than the network has
+    outputs.
     """
     target = pick_device(device)
     dtype = pick_precision(precision, target)
     test = make_test_loader(test, target, mean, std, batch_size)
+    check_outputs(model, test)
     was_training = model.training
     model.to(target)
     model.eval()
-    sums = torch.zeros(4, dtype=torch.float64, device=target)  # loss, hits, hits in the top five, images
+    sums = torch.zeros(4, dtype=widest(target), device=target)  # loss, hits, hits in the top five, images
     try:
         for x, y in test.epoch(0):  # x [B, 3, H, W], y [B]
             with torch.autocast(target.type, dtype=dtype, enabled=dtype != torch.float32):
@@ -64,6 +67,15 @@ def evaluate(
     if len(test.classes) >= 100:
         scores["top5_error"] = 1 - top5 / images
     return scores
+
+
+def check_outputs(model: nn.Module, batches: Loader) -> None:
+    """Raise ValueError if a data set has more classes than a network has outputs."""
+    config = getattr(model, "config", None)
+    if config is not None and len(batches.classes) > config.num_classes:
+        raise ValueError(
+            f"{batches.name} has {len(batches.classes)} classes and the network {config.num_classes} outputs"
+        )
 
 
 def make_test_loader(

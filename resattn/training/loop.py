@@ -1,39 +1,26 @@
 """The training loop: fit a network, keep it, resume it (chapter 8)."""
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
 
 from .. import zoo
-from ..data.augment import mixup
-from ..data.batches import Batches, generator_for
+from ..data.batches import Batches
 from ..data.sets import ImageSet
 from ..networks import ResidualAttentionNetwork
 from ..zoo import checkpoints
-from . import distributed
+from . import distributed, runs
 from .devices import pick_device, pick_precision
-from .evaluation import Loader, evaluate, make_test_loader
-from .preparation import check_layers, frozen_parts, set_training
+from .epochs import BATCH_STATISTICS, Epochs
+from .evaluation import Loader, check_outputs, evaluate, make_test_loader
+from .preparation import check_layers
 from .recipes import RECIPES, Recipe
 
-MIXUP_STREAM = 1_000_000  # keeps mixup's random numbers apart from those of the batches
-LOSS_CHECK_EVERY = 25  # steps between looks at the loss; each look makes a GPU wait
-
-
 Watch = Callable[[ResidualAttentionNetwork, Sequence[float], Sequence[float]], dict[str, Any]]
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message is one sentence for a person."""
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
@@ -66,6 +53,8 @@ def fit(
     precision: str = "auto",
     compile: bool = False,
     resume: bool = True,
+    accumulate: int = 1,
+    batch_statistics: str = "process",
     progress: bool = True,
     watch: Watch | None = None,
 ) -> list[dict[str, Any]]:
@@ -85,6 +74,11 @@ def fit(
     ``watch`` is called after every evaluated epoch with the network, in evaluation mode, and the mean and deviation
     that its images are normalised by; what it returns joins the entry of that epoch.
 
+    The recipe's batch is that of a step, however it is computed: processes that ``torchrun`` started share it equally,
+    and each goes through its part in ``accumulate`` pieces, whose gradients are added up, which takes the memory of one
+    piece. Only batch normalisation notices: its statistics are those of a piece, and with ``batch_statistics`` "all"
+    those of this piece in all processes together. Mixup blends images of one process.
+
     Raises ValueError for arguments that do not fit together, or if ``out`` is given and the network's layers are not
     those of its config, so that it could not be loaded again; TrainingError if the loss is no longer finite, and
     CheckpointError if ``out`` cannot be written or holds another run.
@@ -97,26 +91,30 @@ def fit(
     train_batches = _train_loader(train, recipe, target, seed, model)
     test_batches = make_test_loader(test, target, train_batches.mean, train_batches.std)
     for batches in (train_batches, test_batches):
-        outputs = getattr(model.classifier, "out_features", model.config.num_classes)
-        if len(batches.classes) > outputs:
-            raise ValueError(f"{batches.name} has {len(batches.classes)} classes and the network {outputs} outputs")
+        check_outputs(model, batches)
 
+    if recipe.mixup and target.type == "mps":
+        raise ValueError("PyTorch does not draw mixup's numbers on Apple's GPU; train on the cpu, or without mixup")
+    if not isinstance(accumulate, int) or not 1 <= accumulate <= distributed.share(recipe.batch_size):
+        raise ValueError(
+            f"accumulate must be a whole number from 1 to the {distributed.share(recipe.batch_size)} images of a step "
+            f"that a process has; got {accumulate!r}"
+        )
+    if batch_statistics not in BATCH_STATISTICS:
+        raise ValueError(f"batch_statistics must be {' or '.join(BATCH_STATISTICS)}; got {batch_statistics!r}")
     model.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(model, recipe, target)
     total = recipe.total_steps(len(train_batches))
-    run: dict[str, Any] = {  # what two calls must share for one to continue the other
-        "config": asdict(model.config),
-        "recipe": asdict(recipe),
-        "started_from": getattr(model, "started_from", None),
-        "frozen": list(frozen_parts(model)),
-        "seed": seed,
-        "data": {"train": train_batches.name, "test": test_batches.name, "classes": list(train_batches.classes)},
-        "mean": list(train_batches.mean),
-        "std": list(train_batches.std),
-        "steps_per_epoch": len(train_batches),
-        "world": distributed.world(),
-        "precision": str(dtype).removeprefix("torch."),
-    }
+    run = runs.describe(
+        model,
+        recipe,
+        train_batches,
+        test_batches,
+        seed=seed,
+        dtype=dtype,
+        accumulate=accumulate,
+        batch_statistics=batch_statistics,
+    )
     commit = zoo.commit()
     history: list[dict[str, Any]] = []
     folder = None if out is None else Path(out)
@@ -126,101 +124,50 @@ def fit(
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "run": run}
             checkpoints.save(folder / "checkpoint.pt", state)
 
-    if folder is not None and resume and (folder / "checkpoint.pt").exists():
-        history = _restore(folder / "checkpoint.pt", run, model, optimizer)
-    else:
-        if folder is not None and not resume:  # weights of the run that is started over would pass for this one's
+    def start() -> dict[str, Any] | None:
+        """The state to go on from, if there is one."""
+        if folder is None:
+            return None
+        checkpoints.remove_leftovers(folder)
+        if resume and (folder / "checkpoint.pt").exists():
+            return runs.read_checkpoint(folder / "checkpoint.pt", run)
+        if not resume:  # weights of the run that is started over would pass for this one's
             for name in ("model.json", "model.safetensors"):
                 (folder / name).unlink(missing_ok=True)
         save()  # so that even an interruption in the first epoch leaves what it started from
+        return None
+
+    state = distributed.from_first(start)
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        history = list(state["history"])
     forward: nn.Module = model
     if distributed.world() > 1:
         forward = DistributedDataParallel(model, device_ids=[target.index] if target.index is not None else None)
     if compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
-    loop = _Loop(forward, optimizer, train_batches, recipe, total, dtype, seed, progress)
+    loop = Epochs(forward, optimizer, train_batches, recipe, total, dtype, seed, accumulate, progress)
 
     step = history[-1]["step"] if history else 0
     finished_before = step == total
-    while step < total:
-        entry = loop.epoch(len(history), step)
-        step = entry["step"]
-        if step == total or entry["epoch"] % recipe.evaluate_every == 0:
-            scores = evaluate(model, test_batches, device=target, precision=run["precision"])
-            entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
-            entry |= watch(model.eval(), train_batches.mean, train_batches.std) if watch else {}
-        history.append(entry)
-        save()
-        if progress and distributed.rank() == 0:
-            print(_summary(entry, total), flush=True)
+    with distributed.common_statistics(model, batch_statistics == "all"):
+        while step < total:
+            entry = loop.epoch(len(history), step)
+            step = entry["step"]
+            distributed.same_buffers(model)
+            if step == total or entry["epoch"] % recipe.evaluate_every == 0:
+                scores = evaluate(model, test_batches, device=target, precision=run["precision"])
+                entry |= {"test_loss": scores["loss"], "test_accuracy": scores["accuracy"]}
+                entry |= watch(model.eval(), train_batches.mean, train_batches.std) if watch else {}
+            history.append(entry)
+            save()
+            if progress and distributed.rank() == 0:
+                print(_summary(entry, total), flush=True)
     model.record = zoo.make_record(run, history, target, commit)
     if folder is not None and distributed.rank() == 0 and not (finished_before and (folder / "model.json").exists()):
         zoo.save(folder / "model", model, model.record)
     return history
-
-
-@dataclass
-class _Loop:
-    """What stays the same from epoch to epoch, and one epoch of it."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    batches: Loader
-    recipe: Recipe
-    total: int  # steps of the whole run
-    dtype: torch.dtype
-    seed: int
-    progress: bool
-
-    def epoch(self, epoch: int, first_step: int) -> dict[str, Any]:
-        """One pass, or what the run has left of one. Sums stay on the device: a GPU need not wait at every step."""
-        device = next(self.model.parameters()).device
-        generator = generator_for(device, self.seed, epoch, MIXUP_STREAM + distributed.rank())
-        length = min(len(self.batches), self.total - first_step)
-        losses = torch.zeros(length, device=device)
-        correct = torch.zeros((), device=device)
-        images = 0
-        lr = 0.0
-        set_training(self.model)
-        start = time.perf_counter()
-        hidden = True if not self.progress or distributed.rank() > 0 else None  # None: hidden but on a terminal
-        with tqdm(total=length, desc=f"epoch {epoch + 1}", disable=hidden, leave=False) as bar:
-            for i, (x, y) in enumerate(islice(self.batches.epoch(epoch), length)):  # x [B, 3, H, W], y [B]
-                lr = self.recipe.lr_at(first_step + i, self.total)
-                losses[i], logits = self.step(x, y, lr, generator)  # logits [B, num_classes]
-                correct += (logits.argmax(dim=1) == y).sum()
-                images += len(y)
-                bar.update()
-                if (i + 1) % LOSS_CHECK_EVERY == 0 or i + 1 == length:
-                    _check_finite(losses[: i + 1], epoch, first_step)
-                    bar.set_postfix(loss=f"{losses[max(0, i + 1 - LOSS_CHECK_EVERY) : i + 1].mean().item():.3f}")
-        seconds = time.perf_counter() - start
-        sums = torch.stack([losses.sum(), correct, torch.tensor(float(images), device=device)]).double()
-        loss_sum, hits, seen = distributed.sum_over_processes(sums).tolist()
-        return {
-            "epoch": epoch + 1,
-            "step": first_step + length,
-            "lr": lr,
-            "train_loss": loss_sum / (length * distributed.world()),
-            "train_accuracy": hits / seen,
-            "seconds": seconds,
-            "images_per_second": seen / seconds,
-        }
-
-    def step(self, x: Tensor, y: Tensor, lr: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One step of SGD on images x [B, 3, H, W] with labels y [B] -> the loss [] and the logits [B, num_classes]."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        targets = y
-        if self.recipe.mixup > 0:
-            x, targets = mixup(x, y, self.recipe.mixup, len(self.batches.classes), generator)  # targets [B, K]
-        with torch.autocast(x.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            logits = self.model(x)  # [B, num_classes]
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach(), logits.detach()
 
 
 def _summary(entry: dict[str, Any], total: int) -> str:
@@ -230,16 +177,6 @@ def _summary(entry: dict[str, Any], total: int) -> str:
         f"epoch {entry['epoch']}, step {entry['step']} of {total}: training loss {entry['train_loss']:.3f}, {test}"
         f"{entry['seconds']:.0f} s, {entry['images_per_second']:.0f} images/s"
     )
-
-
-def _check_finite(losses: Tensor, epoch: int, first_step: int) -> None:
-    bad = (~losses.isfinite()).nonzero()
-    if len(bad):
-        i = int(bad[0])
-        raise TrainingError(
-            f"the loss became {losses[i].item()} in epoch {epoch + 1} at step {first_step + i + 1}; "
-            f"the last checkpoint is from before; try a lower learning rate or float32"
-        )
 
 
 def find_recipe(recipe: Recipe | str) -> Recipe:
@@ -260,7 +197,7 @@ def _train_loader(
     used_to = getattr(model, "started_from", {})
     return Batches(
         data,
-        recipe.batch_size,
+        distributed.share(recipe.batch_size),
         train=True,
         device=device,
         seed=seed,
@@ -272,19 +209,3 @@ def _train_loader(
         rank=distributed.rank(),
         world=distributed.world(),
     )
-
-
-def _restore(
-    path: Path, run: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
-) -> list[dict[str, Any]]:
-    """Load model and optimizer from a checkpoint of the same run, and return its history."""
-    state = checkpoints.load(path)
-    saved = {"started_from": None, "frozen": []} | state.get("run", {})  # older runs do not say it
-    differing = [key for key in run if saved.get(key) != run[key]]
-    if differing:
-        raise checkpoints.CheckpointError(
-            f"{path} belongs to a run with another {', '.join(differing)}; choose another folder, or start afresh there"
-        )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return list(state["history"])

@@ -1,10 +1,9 @@
 """Records of experiments of many runs, all runs of one experiment in one file of ``records/``, without weights."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import CheckpointError
+from .checkpoints import CheckpointError, read_json
 
 RECORDS = Path(__file__).parent / "records"  # of experiments, without their weights
 
@@ -26,9 +25,9 @@ def load_records(name: str) -> list[dict[str, Any]]:
         raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")
     path = RECORDS / f"{name}.json"
     try:
-        runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+        runs = read_json(path)["runs"]
         whole = bool(runs) and all(run["seed"] >= 0 and run["date"] for run in runs)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: it does not hold the records of an experiment") from error
     if not whole:
         raise CheckpointError(f"{path} is damaged: a run has no seed or no date")

@@ -2,11 +2,11 @@
 
 Weights are a ``.safetensors`` file, which holds tensors and nothing that could run. Beside it, under the same name,
 stands a record, a ``.json`` file that says how they came about: config, data, recipe, seed, hardware, seconds, date,
-commit, the whole training history, and the sha256 of the weights, which is checked at loading.
+commit, the whole training history, and the sha256 of the weights, which is checked at loading, as is the record's own.
 """
 
-import hashlib
-import json
+import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ def load_pretrained(
 ) -> ResidualAttentionNetwork:
     """A trained network in evaluation mode, with its record, a dict, as ``.record``.
 
-    ``name`` is one of :func:`list_pretrained`, or a folder that ``python -m resattn train --out`` has filled.
+    ``name`` is one of :func:`list_pretrained`, or a folder that ``python -m resattn train --out`` has filled; a Path,
+    or a word with a slash, is always a folder. A run that is not finished gives what its last checkpoint holds, and a
+    warning says so; its record has the history up to there and no ``test_error``.
 
     With ``num_classes`` the classifier is a new one of so many outputs, drawn under your own seed, to be fine-tuned on
     classes of your own; the network has no record until it is trained. ``freeze`` then leaves only the classifier to be
@@ -42,9 +44,9 @@ def load_pretrained(
     used to. :func:`resattn.training.loop.fit` normalises by these, and writes them into its record.
 
     Raises CheckpointError if there are no such weights, or if they are damaged or do not match their record; ValueError
-    for a ``num_classes`` below 1, or for ``freeze`` without it.
+    for a name that means two networks, for a ``num_classes`` below 1, or for ``freeze`` without it.
     """
-    model = load(_stem(name))
+    model = _load(name)
     model.started_from = {"weights": Path(name).resolve().name} | {
         k: model.record[k] for k in ("sha256", "mean", "std")
     }
@@ -59,14 +61,22 @@ def load_pretrained(
     return model
 
 
-def _stem(name: str | Path) -> Path:
-    """Where the weights and the record of this name lie, without their suffix."""
-    if (WEIGHTS / f"{name}.json").exists():
-        return WEIGHTS / str(name)
-    if (Path(name) / "model.json").exists():
-        return Path(name) / "model"
-    if (Path(name) / "checkpoint.pt").exists():
-        raise CheckpointError(f"the run in {name} is not finished; the same train command resumes it")
+def _load(name: str | Path) -> ResidualAttentionNetwork:
+    """The network of this name or in this folder."""
+    folder = Path(name)
+    holds_run = (folder / "model.json").exists() or (folder / "checkpoint.pt").exists()
+    if isinstance(name, str) and name in list_pretrained():
+        if holds_run:
+            here = os.path.join(".", name)
+            raise ValueError(
+                f"{name!r} is the name of weights that come with the package and of a run in this folder; "
+                f"write {here!r} for the run, or go to another folder for the package's"
+            )
+        return load(WEIGHTS / name)
+    if (folder / "model.json").exists():
+        return load(folder / "model")
+    if holds_run:
+        return load_checkpoint(folder / "checkpoint.pt")
     known = ", ".join(list_pretrained()) or "none"
     raise CheckpointError(f"there are no weights {str(name)!r}; with the package come: {known}; or name a run's folder")
 
@@ -77,30 +87,39 @@ def save(stem: Path, model: ResidualAttentionNetwork, record: dict[str, Any]) ->
     weights = stem.with_suffix(".safetensors")
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     checkpoints.write_aside(weights, lambda partial: save_file(tensors, partial))
-    checkpoints.write_json(stem.with_suffix(".json"), record | {"sha256": _sha256(weights)})
+    checkpoints.write_json(stem.with_suffix(".json"), record | {"sha256": checkpoints.file_digest(weights)})
 
 
 def load(stem: Path) -> ResidualAttentionNetwork:
     """The network of ``stem``.json with the weights of ``stem``.safetensors, in evaluation mode."""
     weights, path = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
-        config = NetworkConfig(**fields)
-        digest = record["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is missing or no record of trained weights") from error
-    if not weights.exists() or _sha256(weights) != digest:
+    record = checkpoints.read_json(path)
+    model = _network(record, path)
+    if not weights.exists() or checkpoints.file_digest(weights) != record.get("sha256"):
         raise CheckpointError(f"{weights} is missing or damaged: its sha256 is not the one in {path.name}")
-    model = ResidualAttentionNetwork(config)
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{weights} does not hold the weights of {config.name}") from error
+        raise CheckpointError(f"{weights} does not hold the weights of {model.config.name}") from error
     model.record = record
     return model.eval()
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def load_checkpoint(path: Path) -> ResidualAttentionNetwork:
+    """The network of a run that is not finished, as its last checkpoint has it; a warning says how far it is."""
+    state = checkpoints.load(path)
+    history, run = list(state["history"]), dict(state["run"])
+    model = _network(run, path)
+    model.load_state_dict(state["model"])
+    done = f"{len(history)} epoch{'s' * (len(history) != 1)}" if history else "no epoch at all"
+    warnings.warn(f"the run in {path.parent} is not finished: these are its weights after {done}", stacklevel=4)
+    model.record = run | {"history": history, "sha256": checkpoints.file_digest(path)}
+    return model.eval()
+
+
+def _network(record: dict[str, Any], path: Path) -> ResidualAttentionNetwork:
+    try:
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record["config"].items()}
+        return ResidualAttentionNetwork(NetworkConfig(**fields))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is no record of trained weights: it describes no network") from error

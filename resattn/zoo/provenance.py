@@ -1,5 +1,6 @@
 """Where, when and with what a run was made: what every record says (chapter 8)."""
 
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -45,13 +46,24 @@ def hardware(device: torch.device) -> str:
 
 
 def commit() -> str | None:
-    """The package's git commit, with "+" if its files have changed since; None outside a checkout."""
+    """The package's git commit, with "+" if its files have changed since; None outside a checkout of this package, such
+    as in an environment that stands in somebody else's repository."""
     folder = Path(__file__).parents[1]
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=folder, timeout=10).returncode
-    except (OSError, subprocess.SubprocessError):
+        _git(folder, "ls-files", "--error-unmatch", "zoo/provenance.py")  # fails where this file is not git's
+        prefix, head = _git(folder, "rev-parse", "--show-prefix", "HEAD").split()
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    if prefix != "resattn/":  # copied into another project, whose commits say nothing of this one's state
         return None
     return head + ("+" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints, without the variables by which a hook of another repository would lead it there."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # asking must not stand in the way of a git that works
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
