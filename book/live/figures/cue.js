@@ -45,6 +45,7 @@ live.figure("cue", async function (host, options) {
   let counting = 0;
   async function count() {
     const mine = ++counting, own = [0, 0], forced = [0, 0];
+    counted.textContent = "Counting over all pictures …";
     for (let i = 0; i < both.length; i++) {
       const pair = pairOf(i);
       for (const cue of [0, 1]) {
