@@ -85,6 +85,8 @@ def fit(
     """
     recipe = find_recipe(recipe)
     target = pick_device(device)
+    if recipe.mixup and target.type == "mps":
+        raise ValueError("PyTorch does not draw mixup's numbers on Apple's GPU; train on the cpu, or without mixup")
     dtype = pick_precision(precision, target)
     if out is not None:
         check_layers(model)
@@ -93,8 +95,6 @@ def fit(
     for batches in (train_batches, test_batches):
         check_outputs(model, batches)
 
-    if recipe.mixup and target.type == "mps":
-        raise ValueError("PyTorch does not draw mixup's numbers on Apple's GPU; train on the cpu, or without mixup")
     if not isinstance(accumulate, int) or not 1 <= accumulate <= distributed.share(recipe.batch_size):
         raise ValueError(
             f"accumulate must be a whole number from 1 to the {distributed.share(recipe.batch_size)} images of a step "
