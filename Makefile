@@ -10,6 +10,11 @@ STAMP := $(VENV)/.ready-$(shell { cat requirements.txt pyproject.toml tools/make
 
 CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CELL_TIMEOUT := 240
+# What trains, builds or starts other programs: make check leaves it to make test.
+SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli experiments finetuning live look_command looking mask_supervision notebooks \
+                training widgets zoo)
+# What looks at the built book.
+BOOK_TESTS   := tests/test_book.py tests/test_browser.py
 
 # Tests and chapters run side by side, as many as this process may use cores, at most four: a chapter takes up to 2.5 GB.
 # One thread each, which does more in the same time than two threads one after the other. (nproc would obey OMP_NUM_THREADS.)
@@ -19,11 +24,12 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help bench setup book test lint check-package check-notebooks check-book notebooks colab serve clean
+.PHONY: help bench setup book test check lint check-package check-notebooks check-book notebooks colab serve clean
 
 help:
 	@echo "make book       build the executed book into _build/html (warnings and failing cells stop it)"
 	@echo "make test       lint, type check, test the package, the notebooks and the built book"
+	@echo "make check      lint, type check and the fast tests: what to run before each commit"
 	@echo "make notebooks  run the chapters in place, store their text outputs, write notebooks/colab"
 	@echo "make bench      run the benchmarks and write their page of the book"
 	@echo "make colab      run notebooks/colab with the versions that Colab ships (needs Python 3.13)"
@@ -47,20 +53,23 @@ test: $(STAMP)
 	@$(MAKE) --no-print-directory check-notebooks
 	@$(MAKE) --no-print-directory check-book
 
+check: lint
+	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(addprefix --ignore ,$(SLOW_TESTS) $(BOOK_TESTS))
+
 lint: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
 check-package: $(STAMP)
-	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile --ignore tests/test_book.py
+	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(addprefix --ignore ,$(BOOK_TESTS))
 
 check-notebooks: $(STAMP)
 	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout $(CELL_TIMEOUT) \
 	    --nbval-sanitize-with tools/nbval_sanitize.cfg $(CHAPTERS)
 
 check-book: book
-	$(RUN) -m pytest -q tests/test_book.py
+	$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup $(BOOK_TESTS)
 
 notebooks: $(STAMP)
 	$(RUN) -m tools.notebooks $(CHAPTERS)

@@ -10,13 +10,17 @@ tested environment and the data at hand stay the same.
 
 import argparse
 import hashlib
+import json
 import logging
+import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -25,9 +29,17 @@ from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessDat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from resattn import data
-from tools import live_weights
+from tools import finish_pages, live_weights
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The page shows drawings, sharp at every size; pixels inside them (images, masks) are fine enough for dense screens.
+# A notebook that is opened elsewhere keeps that place's own setting.
+KERNEL_SETTINGS = """c = get_config()
+c.InlineBackend.figure_formats = {"svg"}
+c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "dpi": 192}
+c.HistoryManager.enabled = False
+"""
 
 
 def _read(path: Path) -> str:
@@ -42,6 +54,7 @@ class Book:
         self.html = root / "_build" / "html"
         self.executed = root / "_build" / ".jupyter_cache"  # jupyter-book's own place for executed notebooks
         self.built_from = root / "_build" / ".built-from"  # digest of what the book in html is made from; written last
+        self.seconds = root / "_build" / ".seconds"  # what each chapter took when it last ran
         self.executed_with = root / "_build" / ".executed-with"  # digest of what executed notebooks depend on
 
     def _digest(self, paths: Iterable[Path], *more: str) -> str:
@@ -59,20 +72,20 @@ class Book:
             *self.root.glob("resattn/**/*.json"),
             self.root / "requirements.txt",
         ]
-        return self._digest(files, sys.version, data.at_hand())
+        return self._digest(files, sys.version, data.at_hand(), KERNEL_SETTINGS)
 
     def digest(self) -> str:
         """Changes when any page may come out differently."""
-        top = [self.root / name for name in ("_config.yml", "_toc.yml", "tools/sphinx_chapters.py")]
+        top = [self.root / name for name in ("_config.yml", "_toc.yml")]
         pages = [path for path in self.root.glob("book/**/*") if path.is_file()]
-        pages += self.root.glob("tools/live_weights.py")
-        return self._digest([*top, *pages, *self.root.glob("notebooks/*.ipynb")], self.execution_digest())
+        made_by = [*self.root.glob("notebooks/*.ipynb"), *self.root.glob("tools/*.py")]
+        return self._digest([*top, *pages, *made_by], self.execution_digest())
 
     def is_current(self) -> bool:
         return _read(self.built_from) == self.digest()
 
     def execute(self, jobs: int) -> None:
-        """Put the executed chapters of the table of contents into the cache, ``jobs`` side by side.
+        """Put the executed chapters of the table of contents into the cache, ``jobs`` side by side, the longest first.
 
         A chapter that fails is left out: Sphinx executes it again, and reports it.
         """
@@ -82,10 +95,18 @@ class Book:
             chapter = self.root / f"{document}.ipynb"
             if chapter.exists():
                 cache.add_nb_to_project(str(chapter))
+        seconds: dict[str, float] = json.loads(_read(self.seconds) or "{}")
         tasks = [ProcessData(nb.pk, nb.uri, cache, timeout, False) for nb in cache.list_unexecuted()]
+        tasks.sort(key=lambda task: -seconds.get(Path(task.uri).name, stated_minutes(Path(task.uri)) * 60))
+        print(f"{len(tasks)} chapters to run, {jobs} at a time, the longest first", flush=True)
         with ProcessPoolExecutor(jobs) as pool:
-            for status, uri in pool.map(_execute_one, tasks):
-                print(f"{Path(uri).name} {'failed' if status else 'executed'}", flush=True)
+            running = [pool.submit(_execute_one, task, seconds.get(Path(task.uri).name)) for task in tasks]
+            for done, (status, uri, took) in enumerate((future.result() for future in as_completed(running)), start=1):
+                name, how = Path(uri).name, "failed" if status else "executed"
+                print(f"{name} {how} in {took:.0f} s: {done} of {len(tasks)}", flush=True)
+                if not status:
+                    seconds[name] = round(took, 1)
+        self.seconds.write_text(json.dumps(seconds))
 
     def build(self, jobs: int = 1) -> bool:
         """Build the book if it is not current; False if that failed or gave a warning."""
@@ -102,10 +123,12 @@ class Book:
         self.executed_with.write_text(executed_with)
 
         start = time.perf_counter()
-        self.execute(jobs)
-        jupyter_book = Path(sys.executable).with_name("jupyter-book")
-        command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(self.root)]
-        failed = subprocess.run(command, cwd=self.root).returncode != 0
+        with _kernel_settings(self.root / "_build" / ".ipython"):
+            self.execute(jobs)
+            print("Writing the pages", flush=True)
+            jupyter_book = Path(sys.executable).with_name("jupyter-book")
+            command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(self.root)]
+            failed = subprocess.run(command, cwd=self.root).returncode != 0
         for report in sorted(self.html.glob("reports/**/*.log")):  # tracebacks of cells that raised
             print(f"\n--- {report.relative_to(self.html)}\n{report.read_text()}", file=sys.stderr)
             failed = True
@@ -113,6 +136,7 @@ class Book:
             print("The book was not built: see the warnings above.", file=sys.stderr)
             return False
         self.add_live_figures()
+        finish_pages.finish(self.html)
         self.built_from.write_text(digest)
         print(f"Built {self.html / 'index.html'} in {time.perf_counter() - start:.0f} s")
         return True
@@ -125,9 +149,34 @@ class Book:
             live_weights.write(served)
 
 
-def _execute_one(task: ProcessData) -> tuple[int, str]:
+def stated_minutes(chapter: Path) -> float:
+    """The CPU minutes that the first lines of a chapter state; 1 if they state none."""
+    stated = re.search(r"\*\*Minutes:\*\* *([\d.]+)", chapter.read_text())
+    return float(stated[1]) if stated else 1.0
+
+
+@contextmanager
+def _kernel_settings(folder: Path) -> Iterator[None]:
+    """Kernels that start inside take KERNEL_SETTINGS, and nothing of the user's own profile."""
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS)
+    before = os.environ.get("IPYTHONDIR")
+    os.environ["IPYTHONDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["IPYTHONDIR"]
+        else:
+            os.environ["IPYTHONDIR"] = before
+
+
+def _execute_one(task: ProcessData, last: float | None) -> tuple[int, str, float]:
+    print(f"{Path(task.uri).name} runs" + (f", {last:.0f} s when it last did" if last else ""), flush=True)
+    start = time.perf_counter()
     status, uri = ExecutionWorkerLocalSerial(logging.getLogger(__name__))(task)
-    return status, uri
+    return status, uri, time.perf_counter() - start
 
 
 BOOK = Book(ROOT)

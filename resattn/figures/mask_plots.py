@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..analysis.looking import Look
-from .plots import COLOURS
+from .plots import COLOURS, WIDTH
 
 MOST_CLASSES = 10  # drawn at once
 
@@ -132,7 +132,7 @@ def score_bars(
     figure, axes = plt.subplots(
         1,
         pictures + len(scores),
-        figsize=(1.2 + 1.55 * (pictures + len(scores)), 0.9 + 0.2 * len(shown)),
+        figsize=(min(1.2 + 1.55 * (pictures + len(scores)), WIDTH), 0.9 + 0.2 * len(shown)),
         squeeze=False,
         layout="constrained",
     )
@@ -153,7 +153,7 @@ def score_bars(
                     textcoords="offset points",
                     ha="right" if inside else "left",
                     va="center",
-                    fontsize=8,
+                    fontsize=8.5,
                     color="white" if inside and k == truth else COLOURS["ink"],
                 )
         ax.set_title(name, fontsize=9)

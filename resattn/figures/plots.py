@@ -27,11 +27,14 @@ COLOURS = {
     "fusion": "#CC79A7",
     "extra": "#E69F00",
     "light": "#56B4E9",
+    "arl": "#CC79A7",  # the two ways to fuse, where networks are compared
+    "nal": "#D55E00",
     "ink": "#22272E",
     "grey": "#6E7781",
     "pale": "#EEF1F4",
 }
 MASK_COLOURS = "viridis"
+WIDTH = 7.2  # inches: what a page of the book shows without shrinking it, so that letters keep their size
 
 
 def use_style() -> None:
@@ -56,7 +59,7 @@ def use_style() -> None:
             "axes.titlesize": 11,
             "figure.dpi": 120,
             "figure.facecolor": "white",
-            "figure.figsize": (7.2, 3.6),
+            "figure.figsize": (WIDTH, 3.6),
             "figure.titlesize": 12,
             "font.family": "sans-serif",
             "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike on every machine
@@ -121,7 +124,7 @@ def mask_grid(
         )
     rows, columns = len(images), 1 + len(masks)
     height, width = images.shape[2:]
-    cell = min(1.5, 15.0 / columns)
+    cell = min(1.5, (WIDTH - 1.0) / columns)
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -138,9 +141,9 @@ def mask_grid(
             drawn = axes[row, column].imshow(
                 mean[row].numpy(), vmin=limits[0], vmax=limits[1], extent=frame, interpolation="nearest"
             )
-    small = 9 if cell > 1.2 else 7
     for column, name in enumerate(chain(["image"], means)):
-        axes[0, column].set_title(name.replace(".", "\n"), fontsize=small, loc="center")
+        words = name.replace(".", "\n") if cell > 0.9 else name.replace(".attention", "\natt. ")
+        axes[0, column].set_title(words, fontsize=9, loc="center")
     for ax in axes.flat:
         _frame_only(ax)
     figure.colorbar(drawn, ax=axes, label="mask, mean over channels", shrink=min(1.0, 3.0 / (cell * rows)), pad=0.02)
@@ -164,7 +167,7 @@ def curves(history: Sequence[Mapping[str, Any]], *, title: str | None = None) ->
         if missing:
             raise ValueError(f"every entry of the history must have {', '.join(needed)}; missing: {', '.join(missing)}")
     epochs = [entry["epoch"] for entry in history]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), layout="constrained")
     for part, colour, line, marker in (("train", "trunk", "-", "o"), ("test", "mask", "--", "s")):
         style: dict[str, Any] = {
             "color": COLOURS[colour],
@@ -194,15 +197,16 @@ def image_grid(image_set: ImageSet, n: int = 20, *, columns: int = 10) -> Figure
         raise ValueError(f"n must be between 1 and {len(image_set)}, the number of images; got {n}")
     _check_images(image_set.images)
     columns = min(columns, n)
+    cell = min(1.05, WIDTH / columns)
     rows = math.ceil(n / columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.05 * columns, 1.25 * rows + 0.4), squeeze=False, layout="constrained"
+        rows, columns, figsize=(cell * columns, (cell + 0.2) * rows + 0.4), squeeze=False, layout="constrained"
     )
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, image, label in zip(axes.flat, image_set.images[:n], image_set.labels[:n].tolist(), strict=False):
         ax.imshow(image.permute(1, 2, 0).cpu().numpy())
-        ax.set_title(image_set.classes[label], fontsize=8, loc="center")
+        ax.set_title(image_set.classes[label], fontsize=8.5, loc="center")
     figure.suptitle(image_set.name)
     return figure
 

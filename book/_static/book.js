@@ -1,0 +1,52 @@
+// What the pages of the book do beyond Sphinx: search order, figures that can be enlarged, names and keys for controls.
+
+// Sphinx gives every page with a word of the question in any heading the same score. Words in a page's own title count
+// more, and a word counts with its ending off: "gradients" finds "gradient".
+var Scorer = {
+  objNameMatch: 11, objPartialMatch: 6, objPrio: { 0: 15, 1: 5, 2: -5 }, objPrioDefault: 0,
+  title: 15, partialTitle: 7, term: 5, partialTerm: 2,
+  score: ([name, title, anchor, description, score]) => {
+    const words = (new URLSearchParams(location.search).get("q") ?? "").toLowerCase().match(/[a-z0-9]{3,}/g) ?? [];
+    const own = title.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+    const found = words.filter((word) => own.some((other) => other.startsWith(word.replace(/(es|s)$/, ""))));
+    return score + (words.length ? Math.round((20 * found.length) / words.length) : 0);
+  },
+};
+
+// Excerpts are fetched page by page, which a browser refuses where the book is opened from disk.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+document.addEventListener("DOMContentLoaded", () => {
+  // A click on a figure shows it as large as the window allows; on a phone wider than the window, to be moved about.
+  const dialog = document.createElement("dialog");
+  dialog.className = "enlarged";
+  dialog.append(Object.assign(document.createElement("button"), { type: "button", textContent: "Close" }));
+  document.body.append(dialog);
+  dialog.addEventListener("click", () => dialog.close());
+  document.querySelectorAll("a.enlarge").forEach((link) => link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    dialog.querySelector("img")?.remove();
+    dialog.append(link.querySelector("img").cloneNode());
+    dialog.setAttribute("aria-label", link.querySelector("img").alt);
+    dialog.showModal();
+  }));
+
+  // A box that scrolls sideways can be scrolled by the keys.
+  const reachable = () => document.querySelectorAll("article div.math, article pre, .output, .table-scroll").forEach((box) => {
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+  Promise.resolve(window.MathJax?.startup?.promise).then(reachable);
+  addEventListener("resize", reachable);
+});
+
+// Whatever is folded is printed.
+addEventListener("beforeprint", () => document.querySelectorAll("article details").forEach((box) => {
+  if (!box.open) box.dataset.closed = "";
+  box.open = true;
+}));
+addEventListener("afterprint", () => document.querySelectorAll("article details[data-closed]").forEach((box) => {
+  box.open = false;
+  delete box.dataset.closed;
+}));

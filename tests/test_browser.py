@@ -1,0 +1,192 @@
+"""What a reader sees: the built book in Chromium, over http and from disk, with every other host cut off."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from browser import (
+    CHROMIUM,
+    DESKTOP,
+    PHONE,
+    axe,
+    cut_formulas,
+    hiding_boxes,
+    invisible_focus,
+    opened,
+    overhang,
+    served,
+    small_letters,
+    unfold,
+    untypeset,
+    visit,
+)
+from conftest import ROOT
+from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+CONTENTS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+PAGES = [*CONTENTS, "genindex", "search"]
+LETTERS = 11  # pixels, at least, on the desktop
+# Their figures were drawn for wider pages, with smaller letters. A chapter that is redrawn leaves this list.
+TO_REDRAW = [page for page in CONTENTS if page.startswith("notebooks/")]
+PRINTED = ["notebooks/05_attention_module", "notebooks/10_stacked_attention"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with opened() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(html: Path) -> Iterator[str]:
+    with served(html) as address:
+        yield address
+
+
+@dataclass
+class Seen:
+    """What the browser found on one page."""
+
+    name: str
+    http: list[str]
+    disk: list[str]
+    untypeset: list[str]
+    cut: list[str]
+    hiding: list[str]
+    letters: list[str]
+    focus: list[str]
+    axe: list[str]
+    overhang: int
+
+
+# Tests of one page stay together, in one process, so that it is looked at once.
+@pytest.fixture(scope="module", params=[pytest.param(page, marks=pytest.mark.xdist_group(page)) for page in PAGES])
+def seen(request: pytest.FixtureRequest, chromium: Browser, html: Path, address: str) -> Seen:
+    """One page, looked at once: the tests below ask for parts of it."""
+    name = f"{request.param}.html"
+    context = chromium.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    wrong = visit(page, address + name)
+    letters, unset = small_letters(page, LETTERS), untypeset(page)
+    wrong = list(wrong)  # axe-core, below, asks for style sheets once more, by a wrong address
+    focus = invisible_focus(page)
+    unfold(page)
+    cut, hiding = cut_formulas(page), hiding_boxes(page)
+    broken = axe(page, "light") + axe(page, "dark")
+    page.set_viewport_size(PHONE)
+    sideways = overhang(page)
+    page.close()
+    page = context.new_page()
+    disk = visit(page, f"{html.as_uri()}/{name}")
+    context.close()
+    return Seen(request.param, wrong, disk, unset, cut, hiding, letters, focus, broken, sideways)
+
+
+def test_loads_over_http(seen: Seen) -> None:
+    assert seen.http == []
+
+
+def test_loads_from_disk(seen: Seen) -> None:
+    assert seen.disk == []
+
+
+def test_formulas_are_typeset(seen: Seen) -> None:
+    assert seen.untypeset == []
+
+
+def test_no_formula_is_cut(seen: Seen) -> None:
+    assert seen.cut == []
+
+
+def test_no_box_hides_text(seen: Seen) -> None:
+    assert seen.hiding == []
+
+
+def test_letters_in_figures_can_be_read(seen: Seen) -> None:
+    if seen.name in TO_REDRAW:
+        pytest.skip("its figures have not been redrawn yet")
+    assert seen.letters == []
+
+
+def test_focus_is_visible(seen: Seen) -> None:
+    assert seen.focus == []
+
+
+def test_accessible_in_both_themes(seen: Seen) -> None:
+    assert seen.axe == []
+
+
+def test_phone_never_scrolls_sideways(seen: Seen) -> None:
+    assert seen.overhang == 0
+
+
+# --- what moves
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(viewport=DESKTOP)
+    yield context.new_page()
+    context.close()
+
+
+def test_solutions_fold_and_unfold(page: Page, address: str) -> None:
+    visit(page, f"{address}notebooks/05_attention_module.html")
+    solution = page.locator(".solution.dropdown").first
+    button, content = solution.locator(".toggle-button"), solution.locator(".admonition-title ~ *").first
+    assert button.get_attribute("aria-expanded") == "false" and not content.is_visible()
+    button.click()
+    assert button.get_attribute("aria-expanded") == "true" and content.is_visible()
+    button.press("Enter")
+    assert button.get_attribute("aria-expanded") == "false" and not content.is_visible()
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_search_finds_the_chapter_first(page: Page, html: Path, address: str, way: str) -> None:
+    start = address if way == "http" else f"{html.as_uri()}/"
+    wrong = visit(page, f"{start}search.html?q=mask+gradient")
+    first = page.locator("#search-results ul.search li a").first
+    first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert "06_mask_gradient" in (first.get_attribute("href") or "") and wrong == []
+
+
+def test_a_figure_is_enlarged_by_mouse_and_keys(page: Page, address: str) -> None:
+    visit(page, f"{address}notebooks/02_network_overview.html")
+    link, large = page.locator("article figure a.enlarge").first, page.locator("dialog.enlarged")
+    shown = link.locator("img").bounding_box()
+    link.click()
+    assert large.locator("img").bounding_box()["width"] > shown["width"]
+    page.keyboard.press("Escape")
+    assert not large.is_visible()
+    link.press("Enter")
+    assert large.is_visible()
+    large.click()
+    assert not large.is_visible()
+
+
+def test_icons_are_drawn(page: Page, address: str) -> None:
+    """The script of the theme's icons is cut down to those in use."""
+    visit(page, f"{address}notebooks/05_attention_module.html")
+    assert page.locator("svg.svg-inline--fa:has(path)").count() >= 10
+    missing = page.locator("[class*='fa-']:not(svg):not(:has(svg)), svg[data-icon='circle-question']")
+    assert [node.get_attribute("class") for node in missing.all()] == []
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_print(page: Page, address: str, name: str) -> None:
+    visit(page, f"{address}{name}.html")
+    page.set_viewport_size({"width": 718, "height": 1047})  # A4 less margins of 1 cm, at 96 pixels an inch
+    page.emulate_media(media="print")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert hiding_boxes(page) == [] and cut_formulas(page) == [] and overhang(page) == 0
+    assert not any(button.is_visible() for button in page.locator("button, .anim-controls").all())
+    assert all(box.is_visible() for box in page.locator(".solution.dropdown .admonition-title ~ *").all())
+    pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "1cm"))
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) < 40
