@@ -63,6 +63,8 @@ def finish_page(text: str) -> str:
     for what, name in (("primary", "Contents of the book"), ("secondary", "Contents of this page")):
         text = re.sub(rf'title="Toggle {what} sidebar"', f'title="{name}" aria-label="{name}"', text)
     text = re.sub(r' id="(exercise|solution)-content"', "", text)  # sphinx-exercise gives every box the same
+    # A list whose items are no list items: the items name themselves as entries.
+    text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     return re.sub(r'(<figure\b[^>]*>\s*)((?:<div[^>]*>\s*)*)(<img\b[^>]*?src="([^"]+)"[^>]*/?>)', _enlarge, text)
 
 
