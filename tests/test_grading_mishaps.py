@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from grading import batch, notebooks, reports, walls
 from grading.__main__ import main
 from grading.assignments import NAMES, load
 from grading.marks import grade, key
+from grading.mishap_table import PAGE, RECORD, with_table
 from grading.mishaps import FULL, MISHAPS, REFUSED, expected_points, hand_in
 from grading.prove import SEED
 from grading.run import Server
@@ -48,6 +50,12 @@ def test_mishap(mishap, name: str, server, tmp_path: Path) -> None:
 
 def test_at_least_sixteen() -> None:
     assert len(MISHAPS) >= 16
+
+
+def test_page_has_the_table_of_these_mishaps() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == with_table(text), "run: python -m grading.mishap_table"
+    assert {*json.loads(RECORD.read_text())["results"]} <= {mishap.says for mishap in MISHAPS}
 
 
 # --- a batch
