@@ -110,7 +110,7 @@ def test_labels_are_unique_in_the_book(labels) -> None:
 def test_setup_cell_runs_twice(path: Path) -> None:
     nb = nbformat.read(path, as_version=4)
     setup = rules.code_cells(nb)[0]
-    before = new_code_cell("import os; before = os.getcwd(), list(sys.path)")
+    before = new_code_cell("import os, sys; before = os.getcwd(), list(sys.path)")
     again = new_code_cell(setup.source)
     same = new_code_cell("assert (os.getcwd(), list(sys.path)) == before")
     notebooks.execute(new_notebook(cells=[copy.deepcopy(setup), before, again, same]), path.parent)
