@@ -96,6 +96,7 @@ def test_network_diagram_shows_every_block_and_measured_shapes(name: str) -> Non
     shown = "\n".join(words(figure))
     for width, (h, w) in zip(model.config.widths, model.config.stage_sizes(size, size), strict=True):
         assert f"{width}×{h}×{w}" in shown
+    assert ("H = (1 + M) · T" in shown) == (modules > 0)  # the fusion can be pointed at
     assert_no_collision(figure)
     assert plt.get_fignums() == [figure.number]
 

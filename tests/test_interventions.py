@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import resattn
-from resattn.analysis import block_outputs, forced, swap_features, swap_masks
+from resattn.analysis import block_outputs, forced, module_parts, swap_features, swap_masks
 from resattn.networks import ResidualAttentionNetwork
 
 
@@ -207,3 +207,20 @@ def test_a_swap_that_does_not_fit_is_refused(call, words):
     model, x, _ = network_and_pictures()
     with pytest.raises(ValueError, match=words):
         call(model, x)
+
+
+@pytest.mark.parametrize("fusion", ["arl", "nal", "none"])
+def test_parts_are_those_of_the_forward_pass(fusion):
+    model = resattn.create("attention56", width=0.25, fusion=fusion).eval()
+    x = torch.randn(2, 3, 32, 32)
+    seen = {}
+    for name, module in model.attention_modules().items():
+        module.post.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    _, masks = model(x, return_masks=True)
+    parts = module_parts(model, x)
+    assert list(parts) == list(model.attention_modules())
+    for name, (T, M, H) in parts.items():
+        assert torch.equal(H, seen[name])
+        assert (M is None) == (fusion == "none") and (M is None or torch.equal(M, masks[name]))
+        weight = {"arl": 1 + M, "nal": M} if M is not None else {"none": torch.ones(())}
+        assert torch.equal(H, weight[fusion] * T)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from resattn.figures import plots
+from resattn.figures.map_plots import map_rows
 from resattn.figures.mask_plots import mask_view, score_bars
 
 CLASSES = tuple(f"class {k}" for k in range(20))
@@ -153,4 +154,35 @@ def test_score_bars_refuse_and_leave_no_figure(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         score_bars(scores, CLASSES[:3], truth, image=image)
+    assert plt.get_fignums() == []
+
+
+def test_map_rows_compare_what_shares_a_line() -> None:
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    T, M, other = 3 * torch.rand(2, 4, 4), torch.rand(2, 8, 8), torch.rand(2, 2, 2)
+    maps = {"T\nstage 1": T, "M\nstage 1": M, "H\nstage 1": 2 * T, "T\nstage 2": other}
+    kinds = {title: ("mask" if title[0] == "M" else "activity", values) for title, values in maps.items()}
+    figure = map_rows(images, kinds, labels=["red", "blue"], answers=["house", "car"])
+    shown = [ax.get_images()[0] for ax in figure.axes]
+    assert len(shown) == 2 * 5 and figure.axes[5].get_ylabel() == "blue"
+    np.testing.assert_array_equal(shown[5].get_array(), images[1].permute(1, 2, 0))
+    for row in (0, 1):
+        for column, values in enumerate(maps.values(), start=1):
+            np.testing.assert_allclose(shown[5 * row + column].get_array(), values[row])
+        tops = [shown[5 * row + column].get_clim()[1] for column in (1, 2, 3, 4)]
+        np.testing.assert_allclose(tops, [2 * float(T.max()), 1, 2 * float(T.max()), float(other.max())])
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["house", "car"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "labels", "sentence"),
+    [
+        ({"T": ("heat", torch.rand(2, 4, 4))}, ["a", "b"], "must be one of mask, activity; got 'heat'"),
+        ({"T": ("mask", torch.rand(1, 4, 4))}, ["a", "b"], r"must be \[2, h, w\]"),
+        ({"T": ("mask", torch.rand(2, 4, 4))}, ["a"], "one entry for each of the 2 images"),
+    ],
+)
+def test_map_rows_refuse_in_a_sentence(maps: dict, labels: list[str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        map_rows(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), maps, labels=labels)
     assert plt.get_fignums() == []

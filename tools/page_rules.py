@@ -13,7 +13,6 @@ from nbformat import NotebookNode
 
 NOT_YET = {
     "01_attention_in_images.ipynb",
-    "02_network_overview.ipynb",
     "03_trunk_branch.ipynb",
     "04_soft_mask_branch.ipynb",
     "05_attention_module.ipynb",

@@ -9,9 +9,11 @@ from .gradients import Signals, attenuation, mask_depends_on_trunk, module_signa
 from .interventions import (
     ConstantMask,
     GivenMask,
+    Parts,
     SpatialMeanMask,
     block_outputs,
     forced,
+    module_parts,
     swap_features,
     swap_masks,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "ConstantMask",
     "GivenMask",
     "Look",
+    "Parts",
     "Signals",
     "SpatialMeanMask",
     "attenuation",
@@ -38,6 +41,7 @@ __all__ = [
     "look",
     "mask_depends_on_trunk",
     "mean_response",
+    "module_parts",
     "module_signals",
     "per_location",
     "pointing_game",

@@ -7,10 +7,12 @@ masks of some Attention Modules, and compare the class scores.
 import copy
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..attention import AttentionModule
 from ..networks import ResidualAttentionNetwork
 
 
@@ -130,6 +132,41 @@ def swap_masks(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, names:
         if unknown:
             raise ValueError(f"there is no mask {unknown[0]!r}; there are {', '.join(masks) or 'none'}")
         return forced(model, {name: masks[name] for name in names})(x)  # [B, num_classes]
+
+
+class Parts(NamedTuple):
+    """What one Attention Module computes for a batch, each [B, C, h, w]; M is None where there is no mask."""
+
+    T: Tensor
+    M: Tensor | None
+    H: Tensor
+
+
+def module_parts(model: ResidualAttentionNetwork, x: Tensor) -> dict[str, Parts]:
+    """Trunk output T, mask M and fused H of every Attention Module, by name, on normalised images [B, 3, H, W].
+
+    Chapter 2 draws them. For a network with replaced masks, give the copy that :func:`forced` returns.
+
+    >>> import resattn
+    >>> model = resattn.create("attention56", width=0.25).eval()
+    >>> T, M, H = module_parts(model, torch.randn(2, 3, 32, 32))["stage1.attention1"]
+    >>> torch.equal(H, (1 + M) * T)
+    True
+    """
+    found = {}
+    with torch.no_grad():
+        x = model.stem(x)  # [B, C_stem, H, W]
+        for name, block in model.blocks():
+            if isinstance(block, AttentionModule):
+                inner = block.pre(x)  # [B, C, h, w]
+                T = block.trunk(inner)  # [B, C, h, w]
+                M = None if block.mask is None else block.mask(inner)  # [B, C, h, w]
+                H = block.fuse(M, T)  # [B, C, h, w]
+                found[name] = Parts(T, M, H)
+                x = block.post(H)  # [B, C, h, w]
+            else:
+                x = block(x)  # [B, C, h, w]
+    return found
 
 
 def block_outputs(model: ResidualAttentionNetwork, x: Tensor) -> dict[str, Tensor]:

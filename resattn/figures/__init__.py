@@ -1,8 +1,8 @@
 """What a reader sees: the style of the book, images beside their masks, curves and bars, drawings of the network, and
 explorers that answer in a running notebook."""
 
-from . import diagrams, drawing, mask_plots, player, plots, widgets
+from . import diagrams, drawing, map_plots, mask_plots, player, plots, widgets
 from .prose import glue
 from .tables import Table
 
-__all__ = ["Table", "diagrams", "drawing", "glue", "mask_plots", "player", "plots", "widgets"]
+__all__ = ["Table", "diagrams", "drawing", "glue", "map_plots", "mask_plots", "player", "plots", "widgets"]

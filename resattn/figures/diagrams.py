@@ -253,7 +253,7 @@ def _width(block: Block) -> float:
 
 
 def _height(block: Block) -> float:
-    return 1.3 if isinstance(block.module, AttentionModule) else 0.9
+    return 1.5 if isinstance(block.module, AttentionModule) else 0.9
 
 
 def _draw_run(ax: Axes, run: list[Block], x: float, y: float) -> None:
@@ -270,20 +270,21 @@ def _draw_run(ax: Axes, run: list[Block], x: float, y: float) -> None:
         box(ax, x, y, width, height, f"{name}\n{_shape(block.shape)}", "unit", COLOURS["trunk"], count=count)
         return
     box(ax, x, y, width, height, "", "module", COLOURS["fusion"], count=count)
-    text(ax, x + width / 2, y + 0.46, name, size=8)
+    text(ax, x + width / 2, y + 0.58, name, size=8)
+    text(ax, x + width / 2, y + 0.33, FORMULAS[module.fusion], size=7.5, colour=COLOURS["mask"])
     t = len(module.trunk)
-    ax.add_patch(Rectangle((x + 0.15, y + 0.06), 1.3, 0.18, color=COLOURS["trunk"], zorder=3))
-    text(ax, x + 1.6, y + 0.15, f"trunk, t={t}", size=7.5, ha="left")
+    ax.add_patch(Rectangle((x + 0.15, y - 0.02), 1.3, 0.18, color=COLOURS["trunk"], zorder=3))
+    text(ax, x + 1.6, y + 0.07, f"trunk, t={t}", size=7.5, ha="left")
     mask = module.mask
     if mask is not None:
         depth = mask.depth if isinstance(mask, SoftMaskBranch) else 0
         waist = 0.12 * 0.6**depth if depth else 0.12  # an hourglass: narrow where the resolution is low
         xs, half = (x + 0.15, x + 0.8, x + 1.45), (0.12, waist, 0.12)
-        upper = [(a, y - 0.16 + h) for a, h in zip(xs, half, strict=True)]
-        lower = [(a, y - 0.16 - h) for a, h in zip(xs, half, strict=True)]
+        upper = [(a, y - 0.22 + h) for a, h in zip(xs, half, strict=True)]
+        lower = [(a, y - 0.22 - h) for a, h in zip(xs, half, strict=True)]
         ax.add_patch(Polygon(upper + lower[::-1], closed=True, color=COLOURS["mask"], zorder=3))
-        text(ax, x + 1.6, y - 0.16, f"mask, d={depth}", size=7.5, ha="left")
-    text(ax, x + width / 2, y - 0.48, _shape(block.shape), size=8, colour=GREY)
+        text(ax, x + 1.6, y - 0.22, f"mask, d={depth}", size=7.5, ha="left")
+    text(ax, x + width / 2, y - 0.57, _shape(block.shape), size=8, colour=GREY)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -70,12 +70,11 @@ def evaluate(
 
 
 def check_outputs(model: nn.Module, batches: Loader) -> None:
-    """Raise ValueError if a data set has more classes than a network has outputs."""
-    config = getattr(model, "config", None)
-    if config is not None and len(batches.classes) > config.num_classes:
-        raise ValueError(
-            f"{batches.name} has {len(batches.classes)} classes and the network {config.num_classes} outputs"
-        )
+    """Raise ValueError if a data set has more classes than a network has outputs, whatever its config says."""
+    config, classifier = getattr(model, "config", None), getattr(model, "classifier", None)
+    outputs = getattr(classifier, "out_features", getattr(config, "num_classes", None))
+    if outputs is not None and len(batches.classes) > outputs:
+        raise ValueError(f"{batches.name} has {len(batches.classes)} classes and the network {outputs} outputs")
 
 
 def make_test_loader(

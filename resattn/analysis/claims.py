@@ -1,0 +1,279 @@
+"""The claims of the paper, and of the article that the book grew from, with our verdicts: made from records.
+
+A claim names what it reads: the records of an experiment, or nothing where the networks that come with the package
+settle it. Its ``judge`` says a word and the numbers that decide. A claim whose records are not there, or whose runs are
+not all made, is "not tested yet", by rule. The tour of the book ends in this table, in English and in Chinese.
+"""
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import zoo
+from . import judges
+from .judges import Judgement, Records, Unfinished
+
+LANGUAGES = ("en", "zh")
+WORDS = {
+    "holds": "成立",
+    "holds in part": "部分成立",
+    "did not show": "未显现",
+    "refuted": "被推翻",
+    "not tested": "未检验",
+    "not tested yet": "尚未检验",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim in both languages, where it stands, the chapter that settles it, and how it is judged.
+
+    ``reading`` is a format string in each language for the numbers of the judgement.
+    """
+
+    key: str
+    text: tuple[str, str]
+    source: tuple[str, str]
+    chapter: str  # file name of the notebook, without its ending
+    records: str | None
+    judge: Callable[[Records], Judgement] | None
+    reading: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word, and the reading that decides, in one language."""
+
+    word: str
+    reading: str
+
+
+def verdict(claim: Claim, language: str = "en") -> Verdict:
+    """The verdict on a claim in "en" or "zh". Raises ValueError for another language."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}; got {language!r}")
+    chinese = language == "zh"
+    word, reading = "not tested yet", ""
+    if claim.judge is not None and (claim.records is None or claim.records in zoo.list_records()):
+        try:
+            word, numbers = claim.judge(zoo.load_records(claim.records) if claim.records else [])
+            reading = claim.reading[chinese].format(**numbers)
+        except Unfinished as some:
+            reading = f"{some} 次训练已完成" if chinese else f"{some} runs made"
+    return Verdict(WORDS[word] if chinese else word, reading)
+
+
+def table(language: str = "en") -> str:
+    """All claims as an HTML table whose last column links the chapters. Raises ValueError for another language."""
+    heads = {"en": ("claim", "verdict", "what decides", "chapter"), "zh": ("论断", "结论", "决定性数字", "章")}
+    rows = []
+    for claim in CLAIMS:
+        found = verdict(claim, language)
+        side = LANGUAGES.index(language)
+        number = int(claim.chapter[:2])
+        cells = (
+            f"{html.escape(claim.text[side])} <small>({html.escape(claim.source[side])})</small>",
+            f'<strong style="white-space: nowrap">{found.word}</strong>',
+            html.escape(found.reading) or "–",
+            f'<a href="../notebooks/{claim.chapter}.html">{number}</a>',
+        )
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    head = "".join(f"<th>{name}</th>" for name in heads[language])
+    return f'<table class="table claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+# --- the claims, in the order of the tour
+
+CLAIMS = (
+    Claim(
+        "saliency",
+        (
+            "A network trained for classes alone has saliency in its activations",
+            "只用类别标签训练的网络，激活中已含显著性",
+        ),
+        ("article", "文章"),
+        "01_attention_in_images",
+        None,
+        None,
+    ),
+    Claim(
+        "published",
+        ("The networks built here are the published ones", "本书构建的网络就是作者公布的网络"),
+        ("authors' files", "作者的文件"),
+        "02_network_overview",
+        "authors_files",
+        judges.as_published,
+        (
+            "{equal} of {files} files, largest relative difference of logits {worst:.0e}",
+            "{files} 个文件中 {equal} 个一致，logits 最大相对差 {worst:.0e}",
+        ),
+    ),
+    Claim(
+        "sizes",
+        ("The printed sizes are those of the networks", "论文印出的参数量与网络相符"),
+        ("Table 7", "表 7"),
+        "02_network_overview",
+        "authors_files",
+        judges.printed_sizes,
+        ("{agree} of {all} agree; {name} is {off:+.1f} % off", "{all} 个中 {agree} 个相符；{name} 相差 {off:+.1f} %"),
+    ),
+    Claim(
+        "top-down",
+        (
+            "Bottom-up and top-down attention fit into one forward pass: a mask follows the task",
+            "自下而上与自上而下的注意力可以放进一次前向计算：掩码跟随任务",
+        ),
+        ("section 1", "第 1 节"),
+        "10_stacked_attention",
+        "cued",
+        judges.one_mask_carries_the_choice,
+        (
+            "one swapped mask moves the answer in {arl} of 8 ARL and {nal} of 8 NAL networks; on average {cued:.1f} % "
+            "then name the cued object, {other:.1f} % the other",
+            "8 个 ARL 网络中有 {arl} 个、8 个 NAL 网络中有 {nal} 个，换掉一张掩码就换掉答案；平均 {cued:.1f} % "
+            "仍答被提示的物体，{other:.1f} % 答另一个",
+        ),
+    ),
+    Claim(
+        "worth",
+        ("Masks are worth more than their parameters in plain units", "掩码比同样多参数的普通残差单元更有用"),
+        ("section 4", "第 4 节"),
+        "10_stacked_attention",
+        "cued",
+        judges.masks_beat_units,
+        (
+            "accuracy less the twin's, points: ARL {arl}, NAL {nal}",
+            "准确率减去等参数网络（百分点）：ARL {arl}，NAL {nal}",
+        ),
+    ),
+    Claim(
+        "stack",
+        (
+            "Modules at different depths attend to different things: sky below, object above",
+            "不同深度的模块关注不同的东西：低层是天空，高层是物体",
+        ),
+        ("Fig. 1", "图 1"),
+        "10_stacked_attention",
+        None,
+        None,
+    ),
+    Claim(
+        "filter",
+        ("A mask is a filter of the trunk's gradient (equation 2)", "掩码是主干梯度的滤波器（公式 2）"),
+        ("section 3.1", "第 3.1 节"),
+        "06_mask_gradient",
+        None,
+        judges.gradient_filter,
+        (
+            "exact: {depends} of {modules} masks depend on the trunk's parameters; under ARL the factor is 1 to 2, so "
+            "nothing is kept out",
+            "精确成立：{modules} 张掩码中有 {depends} 张依赖主干参数；但 ARL 的系数在 1 到 2 之间，什么也挡不住",
+        ),
+    ),
+    Claim(
+        "wrong-gradients",
+        ("Masks keep the gradients of wrong labels from the trunk", "掩码使错误标签的梯度不进入主干"),
+        ("section 3.1", "第 3.1 节"),
+        "09_noisy_labels",
+        "noise",
+        judges.filters_wrong_labels,
+        (
+            "gain of wrongly less rightly labelled pictures, half the labels wrong, %: ARL {arl}, NAL {nal}",
+            "一半标签错误时，错标图片的增益减去正确标注的（%）：ARL {arl}，NAL {nal}",
+        ),
+    ),
+    Claim(
+        "noise",
+        ("Attention helps under label noise", "注意力在标签噪声下有帮助"),
+        ("Table 5", "表 5"),
+        "09_noisy_labels",
+        "noise",
+        judges.helps_under_noise,
+        (
+            "accuracy less the twin's at 50 % noise, points: ARL {arl50}, NAL {nal50}",
+            "50 % 噪声下准确率减去等参数网络（百分点）：ARL {arl50}，NAL {nal50}",
+        ),
+    ),
+    Claim(
+        "no-worse",
+        (
+            "With M = 0 a module is its trunk, so it is no worse than its trunk",
+            "M = 0 时模块就是主干，因此不会比主干差",
+        ),
+        ("section 3.2", "第 3.2 节"),
+        "05_attention_module",
+        None,
+        judges.no_worse_than_trunk,
+        (
+            "the first half is algebra; three trained networks name {own:.0f} % with their masks and {zero:.0f} % "
+            "({low:.0f} to {high:.0f}) with M = 0",
+            "前半句是代数；三个训练好的网络用自己的掩码答对 {own:.0f} %，M = 0 时 {zero:.0f} %"
+            "（{low:.0f} 到 {high:.0f}）",
+        ),
+    ),
+    Claim(
+        "residual",
+        (
+            "Stacked naive attention fails; attention residual learning does not",
+            "朴素注意力堆叠会失败，注意力残差学习不会",
+        ),
+        ("Table 3", "表 3"),
+        "07_attention_residual_learning",
+        "cifar_tables",
+        judges.less_error_than("nal", "nal-m3"),
+        (
+            "error of NAL less ARL on 4,000 CIFAR-10 pictures, points: 3 modules {d0}, 9 modules {d1}; "
+            "{stand} of 2 stand after Holm's correction",
+            "4,000 张 CIFAR-10 图片上 NAL 减 ARL 的错误率（百分点）：3 个模块 {d0}，9 个模块 {d1}；"
+            "Holm 校正后 2 项中有 {stand} 项成立",
+        ),
+    ),
+    Claim(
+        "encoder-decoder",
+        ("The mask needs its way down and up", "掩码需要先下后上的路径"),
+        ("Table 4", "表 4"),
+        "04_soft_mask_branch",
+        "cifar_tables",
+        judges.less_error_than("local"),
+        (
+            "error with local convolutions less error, 4,000 CIFAR-10 pictures, points: {d0}",
+            "4,000 张 CIFAR-10 图片上局部卷积掩码多出的错误率（百分点）：{d0}",
+        ),
+    ),
+    Claim(
+        "mixed",
+        ("Mixed attention is the best of three activations", "三种激活中混合注意力最好"),
+        ("Table 1", "表 1"),
+        "04_soft_mask_branch",
+        "cifar_tables",
+        judges.less_error_than("channel", "spatial"),
+        (
+            "error more than f1's, 4,000 CIFAR-10 pictures, points: f2 {d0}, f3 {d1}",
+            "4,000 张 CIFAR-10 图片上比 f1 多出的错误率（百分点）：f2 {d0}，f3 {d1}",
+        ),
+    ),
+    Claim(
+        "imagenet",
+        ("Attention-56 beats ResNet-152 on ImageNet", "Attention-56 在 ImageNet 上胜过 ResNet-152"),
+        ("Table 7", "表 7"),
+        "11_results",
+        None,
+        judges.against_resnet152,
+        (
+            "never trained again here; the printed lead is {lead:.2f} ± {half:.2f} points",
+            "本书没有重新训练；印出的领先为 {lead:.2f} ± {half:.2f} 个百分点",
+        ),
+    ),
+    Claim(
+        "supervision",
+        ("Attention without supervision is limited; telling it helps", "无监督的注意力有局限，加以监督会更好"),
+        ("article", "文章"),
+        "12_supervised_attention",
+        "mask_supervision",
+        judges.telling_helps,
+        (
+            "accuracy gained with 300 labels, one draw of pictures, points: ARL {ARL}, NAL {NAL}",
+            "300 个标签、同一批图片时增加的准确率（百分点）：ARL {ARL}，NAL {NAL}",
+        ),
+    ),
+)

@@ -1,0 +1,223 @@
+"""How the claims of :mod:`resattn.analysis.claims` are judged: from the records of an experiment by the rule that was
+written down before its runs, or by a measurement on networks that come with the package.
+
+A judge takes records and returns a word and the numbers that decide; it raises :class:`Unfinished` where runs are
+missing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+
+from .. import data, zoo
+from ..networks import create
+from .gradients import mask_depends_on_trunk
+from .interventions import forced
+from .statistics import Difference, holm, one_sample, paired, wilson
+
+Records = list[dict[str, Any]]
+Judgement = tuple[str, dict[str, Any]]  # a verdict's word, and the numbers that the reading of the claim names
+
+
+class Unfinished(Exception):
+    """Not all runs that a verdict needs are there; says how many are."""
+
+
+def _by_seed(records: Records, value: str, **which: Any) -> list[Any]:
+    """One value of every run that fits, in the order of the seeds."""
+    runs = [run for run in records if all(run.get(key) == wanted for key, wanted in which.items())]
+    return [run[value] for run in sorted(runs, key=lambda run: run["seed"])]
+
+
+def _need(values: Sequence[Any], count: int, parts: int = 1) -> None:
+    if len(values) < count:
+        raise Unfinished(f"{len(values) * parts} / {count * parts}")
+
+
+def _percent(share: float) -> float:
+    return 100 * share
+
+
+def _difference(a: Iterable[float], b: Iterable[float]) -> Difference:
+    """Paired, in points of a hundred."""
+    return paired([_percent(x) for x in a], [_percent(x) for x in b])
+
+
+def one_mask_carries_the_choice(records: Records) -> Judgement:
+    """The rule of experiments.cued: a swap leaves ≤ 5 % with the cued object and gives ≥ 80 % to the other, in seven of
+    eight seeds, for ARL and for NAL."""
+    counts, cued, other = {}, [], []
+    for network in ("arl", "nal"):
+        swaps = _by_seed(records, "swaps", network=network)
+        _need(swaps, 8)
+        best = [max((v for k, v in run.items() if k != "all"), key=lambda v: v[1]) for run in swaps]
+        counts[network] = sum(c <= 0.05 and o >= 0.8 for c, o in best)
+        cued += [c for c, _ in best]
+        other += [o for _, o in best]
+    arms = sum(count >= 7 for count in counts.values())
+    word = ("did not show", "holds in part", "holds")[arms]
+    means = {"cued": _percent(sum(cued) / len(cued)), "other": _percent(sum(other) / len(other))}
+    return word, {**counts, **means}
+
+
+def masks_beat_units(records: Records) -> Judgement:
+    """The rule of experiments.cued: epoch of finding the cue and final accuracy, ARL and NAL less the twin of equal
+    parameters, four comparisons, Holm; the verdict is on accuracy, "refuted" if no difference exceeds two points."""
+    accuracy, epoch = {}, {}
+    for network in ("arl", "nal", "twin"):
+        accuracy[network] = [1 - error for error in _by_seed(records, "test_error", network=network)]
+        epoch[network] = [_found_at(history) for history in _by_seed(records, "history", network=network)]
+        _need(accuracy[network], 8)
+    found = {}
+    for name in ("arl", "nal"):
+        found[name] = _difference(accuracy[name], accuracy["twin"])
+        found[f"{name}_epoch"] = paired(epoch[name], epoch["twin"])
+    stands = holm(found)
+    better = sum(stands[name] and found[name].mean > 0 for name in ("arl", "nal"))
+    if all(found[name].within(2.0) for name in ("arl", "nal")):
+        word = "refuted"
+    else:
+        word = ("did not show", "holds in part", "holds")[better]
+    return word, {name: str(difference) for name, difference in found.items()}
+
+
+def _found_at(history: Records) -> int:
+    """The first epoch in which three in four of the answers that name either object name the one that counts."""
+    for number, entry in enumerate(history, start=1):
+        cued, other = entry["answers"]
+        if cued >= 0.75 * (cued + other):
+            return number
+    return len(history) + 1
+
+
+def gradient_filter(_: Records) -> Judgement:
+    """Equation 2 needs masks that do not depend on the trunk's parameters: all modules, with every unit."""
+    modules = []
+    for unit in ("preact", "resnext", "inception"):
+        model = create("attention92", width=0.5, unit=unit)
+        for name, module in model.attention_modules().items():
+            channels = model.config.channels(model.config.widths[int(name[5]) - 1])
+            modules.append((module, torch.randn(2, channels, 8, 8)))
+    depends = sum(mask_depends_on_trunk(module, x) for module, x in modules)
+    return "holds" if depends == 0 else "refuted", {"depends": depends, "modules": len(modules)}
+
+
+def no_worse_than_trunk(_: Records) -> Judgement:
+    """Three trained networks on 60 Scenes each, with their masks and with M = 0, where H = T."""
+    scenes = data.scenes("test", 60)
+    own = zero = 0
+    for name in ("attention56_scenes", "attention56_scenes_seed1", "attention56_scenes_seed2"):
+        model = zoo.load_pretrained(name)
+        x = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))(scenes.images)
+        bare = forced(model, dict.fromkeys(model.attention_modules(), 0.0))
+        with torch.no_grad():
+            own += int((model(x).argmax(1) == scenes.labels).sum())
+            zero += int((bare(x).argmax(1) == scenes.labels).sum())
+    n = 3 * len(scenes)
+    low, high = wilson(zero, n)
+    word = "holds in part" if high < wilson(own, n)[0] else "holds"
+    numbers = {"own": own / n, "zero": zero / n, "low": low, "high": high}
+    return word, {key: _percent(value) for key, value in numbers.items()}
+
+
+def _cifar(records: Records) -> tuple[dict[str, Difference], dict[str, bool]]:
+    """The comparisons of the small CIFAR-10 grid, error of the rival less error of the paper's choice; Holm."""
+    error = {name: _by_seed(records, "test_error", network=name) for name in {run["network"] for run in records}}
+    pairs = [("channel", "arl"), ("spatial", "arl"), ("local", "arl"), ("twin", "arl"), ("nal", "arl")]
+    pairs.append(("nal-m3", "arl-m3"))
+    found = {rival: _difference(error[rival], error[choice]) for rival, choice in pairs}
+    return found, holm(found)
+
+
+def less_error_than(*rivals: str) -> Callable[[Records], Judgement]:
+    """A judge: in the CIFAR-10 grid the paper's choice has less error than every one of these rivals."""
+
+    def judge(records: Records) -> Judgement:
+        found, stands = _cifar(records)
+        better = sum(stands[name] and found[name].mean > 0 for name in rivals)
+        worse = any(stands[name] and found[name].mean < 0 for name in rivals)
+        shown = "holds" if better == len(rivals) else "holds in part" if better else "did not show"
+        word = "refuted" if worse else shown
+        numbers = {f"d{i}": str(found[name]) for i, name in enumerate(rivals)}
+        return word, {**numbers, "stand": sum(stands[name] for name in rivals)}
+
+    return judge
+
+
+def helps_under_noise(records: Records) -> Judgement:
+    """The rule of experiments.noise: accuracy less the twin's, ARL and NAL at three levels, Holm over six."""
+    found = {}
+    for noise in (0.0, 0.3, 0.5):
+        twin = [1 - error for error in _by_seed(records, "test_error", network="twin", noise=noise)]
+        for network in ("arl", "nal"):
+            own = [1 - error for error in _by_seed(records, "test_error", network=network, noise=noise)]
+            _need(own, 8, parts=9)
+            _need(twin, 8, parts=9)
+            found[f"{network}{round(100 * noise)}"] = _difference(own, twin)
+    stands = holm(found)
+    words = set()
+    for network in ("arl", "nal"):
+        noisy = [found[f"{network}{level}"] for level in (30, 50) if stands[f"{network}{level}"]]
+        words |= {"holds" if difference.mean > 0 else "refuted" for difference in noisy} or {"did not show"}
+    word = words.pop() if len(words) == 1 else "holds in part" if "holds" in words else "refuted"
+    return word, {name: str(difference) for name, difference in found.items()}
+
+
+def filters_wrong_labels(records: Records) -> Judgement:
+    """The rule of experiments.noise for the mechanism, at the last module after the last epoch, half of the labels
+    wrong: log gain of wrongly less rightly labelled pictures; "refuted" if the interval lies inside ± 0.02."""
+    found = {}
+    for network in ("arl", "nal"):
+        histories = _by_seed(records, "history", network=network, noise=0.5)
+        _need(histories, 8)
+        found[network] = one_sample(
+            [100 * list(history[-1]["filter"].values())[-1]["between"] for history in histories]
+        )
+    filtering = sum(difference.resolved and difference.mean < 0 for difference in found.values())
+    none = all(difference.within(2.0) for difference in found.values())
+    word = "refuted" if none else ("did not show", "holds in part", "holds")[filtering]
+    return word, {name: str(difference) for name, difference in found.items()}
+
+
+def as_published(records: Records) -> Judgement:
+    """The four published files against our networks: logits, with every weight filled by its shape."""
+    worst = max(run["difference"] for run in records)
+    equal = sum(run["difference"] <= 1e-12 and run["parameters"] == run["our_parameters"] for run in records)
+    word = "holds" if equal == len(records) else "holds in part" if equal else "refuted"
+    return word, {"equal": equal, "files": len(records), "worst": worst}
+
+
+PRINTED_MILLIONS = {"Attention-56": 31.9, "Attention-92": 51.3, "AttentionNeXt-56": 31.9}  # Table 7
+
+
+def printed_sizes(records: Records) -> Judgement:
+    """Table 7's parameters against the authors' own files, within half a per cent."""
+    counted = {run["key"]: run["parameters"] / 1e6 for run in records if run["key"] in PRINTED_MILLIONS}
+    off = {name: counted[name] / PRINTED_MILLIONS[name] - 1 for name in counted}
+    agree = sum(abs(share) < 0.005 for share in off.values())
+    name = max(off, key=lambda name: abs(off[name]))
+    word = "holds" if agree == len(off) else "holds in part" if agree else "refuted"
+    return word, {"agree": agree, "all": len(off), "name": name, "off": _percent(off[name])}
+
+
+def against_resnet152(_: Records) -> Judgement:
+    """Top-1 errors that the paper prints in Table 7; nobody has trained these networks again. Their difference has the
+    spread of two shares of 50,000 pictures."""
+    ours, theirs, n = 0.2176, 0.2216, 50_000
+    half = 1.96 * ((ours * (1 - ours) + theirs * (1 - theirs)) / n) ** 0.5
+    return "not tested", {"lead": _percent(theirs - ours), "half": _percent(half)}
+
+
+def telling_helps(records: Records) -> Judgement:
+    """Few labels, the masks told where the object is less not told. The seeds share one set of training pictures, so
+    the verdict is at most "holds in part"."""
+    found = {}
+    for network in ("ARL", "NAL"):
+        told, untold = (
+            _by_seed(records, "test_error", network=name, labels="few") for name in (f"{network} told", network)
+        )
+        found[network] = _difference(untold, told)
+    stands = holm(found)
+    better = any(stands[name] and found[name].mean > 0 for name in found)
+    return "holds in part" if better else "did not show", {name: str(difference) for name, difference in found.items()}

@@ -1,0 +1,133 @@
+"""The table of claims: verdicts follow from records by rule, in both languages alike."""
+
+import math
+import re
+import string
+
+import pytest
+from conftest import CHAPTERS
+
+from resattn import zoo
+from resattn.analysis import claims, judges
+
+
+def claim(key: str) -> claims.Claim:
+    return next(claim for claim in claims.CLAIMS if claim.key == key)
+
+
+def cued(network: str, seed: int, cued: float, other: float, error: float = 0.06, found: int = 8) -> dict:
+    history = [{"answers": [0.4, 0.4]}] * (found - 1) + [{"answers": [0.8, 0.1]}]
+    swaps = {"stage1.attention1": [cued, other], "stage2.attention1": [0.9, 0.01], "all": [0.0, 1.0]}
+    return {"network": network, "seed": seed, "swaps": swaps, "test_error": error, "history": history}
+
+
+def grid(swap=(0.01, 0.93), better=0.0, seeds: int = 8) -> list[dict]:
+    """Cued runs whose swap gives these shares; ARL and NAL have ``better`` less error than the twin, about."""
+    runs = []
+    for seed in range(seeds):
+        wobble = 0.001 * (seed % 3)
+        runs += [cued(name, seed, *swap, error=0.07 - better + wobble) for name in ("arl", "nal")]
+        runs.append(cued("twin", seed, 0.9, 0.0, error=0.07))
+    return runs
+
+
+def test_one_mask_carries_the_choice_by_the_rule_of_its_experiment():
+    word, numbers = judges.one_mask_carries_the_choice(grid())
+    assert word == "holds" and numbers["arl"] == numbers["nal"] == 8
+    assert math.isclose(numbers["cued"], 1.0) and math.isclose(numbers["other"], 93.0)
+    assert judges.one_mask_carries_the_choice(grid((0.06, 0.93)))[0] == "did not show"
+    assert judges.one_mask_carries_the_choice(grid((0.01, 0.79)))[0] == "did not show"
+    runs = grid()
+    for run in runs:
+        if run["network"] == "nal" and run["seed"] < 2:  # six of eight are not enough
+            run["swaps"]["stage1.attention1"] = [0.5, 0.4]
+    assert judges.one_mask_carries_the_choice(runs)[0] == "holds in part"
+
+
+@pytest.mark.parametrize(("better", "word"), [(0.05, "holds"), (0.001, "refuted"), (-0.05, "did not show")])
+def test_masks_against_units(better, word):
+    assert judges.masks_beat_units(grid(better=better))[0] == word
+
+
+def test_unfinished_grids_are_not_judged(monkeypatch):
+    runs = grid(seeds=7)
+    with pytest.raises(judges.Unfinished, match="7 / 8"):
+        judges.one_mask_carries_the_choice(runs)
+    monkeypatch.setattr(zoo, "list_records", lambda: ["cued"])
+    monkeypatch.setattr(zoo, "load_records", lambda name: runs)
+    assert claims.verdict(claim("top-down")) == claims.Verdict("not tested yet", "7 / 8 runs made")
+    assert claims.verdict(claim("top-down"), "zh").word == "尚未检验"
+
+
+def test_without_records_nothing_is_said(monkeypatch):
+    monkeypatch.setattr(zoo, "list_records", list)
+    for one in claims.CLAIMS:
+        if one.records or one.judge is None:
+            assert claims.verdict(one) == claims.Verdict("not tested yet", "")
+
+
+def noise(effect: dict[str, float], between: float) -> list[dict]:
+    runs = []
+    for seed in range(8):
+        for level in (0.0, 0.3, 0.5):
+            for network in ("arl", "nal", "twin"):
+                error = 0.2 - effect.get(network, 0.0) * level + 0.001 * ((seed * 7 + len(network)) % 5)
+                wobbly = between + 0.001 * (seed % 3)
+                filtered = {"filter": {"stage1.attention1": {"between": 9.0}, "stage2.attention1": {"between": wobbly}}}
+                run = {"network": network, "noise": level, "seed": seed, "test_error": error}
+                runs.append(run | {"history": [{}, filtered if network != "twin" else {}]})
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("effect", "word"),
+    [
+        ({"arl": 0.1, "nal": 0.1}, "holds"),
+        ({"arl": -0.1, "nal": -0.1}, "refuted"),
+        ({"arl": -0.1, "nal": 0.1}, "holds in part"),
+        ({}, "did not show"),
+    ],
+)
+def test_attention_under_noise(effect, word):
+    assert judges.helps_under_noise(noise(effect, 0.0))[0] == word
+
+
+@pytest.mark.parametrize(("between", "word"), [(-0.2, "holds"), (0.2, "did not show"), (0.001, "refuted")])
+def test_a_filter_turns_down_mislabelled_pictures(between, word):
+    assert judges.filters_wrong_labels(noise({}, between))[0] == word
+
+
+def test_published_files_and_sizes():
+    runs = [
+        {"key": "Attention-56", "difference": 1e-15, "parameters": 31_900_000, "our_parameters": 31_900_000},
+        {"key": "Attention-92", "difference": 1e-3, "parameters": 52_500_000, "our_parameters": 52_500_000},
+    ]
+    word, numbers = judges.as_published(runs)
+    assert (word, numbers["equal"], numbers["worst"]) == ("holds in part", 1, 1e-3)
+    word, numbers = judges.printed_sizes(runs)
+    assert (word, numbers["agree"], numbers["name"]) == ("holds in part", 1, "Attention-92")
+
+
+def test_zeroing_masks_undoes_a_trained_network():
+    word, numbers = judges.no_worse_than_trunk([])
+    assert word == "holds in part" and numbers["high"] < 50 < 95 < numbers["own"]
+
+
+@pytest.mark.parametrize("one", claims.CLAIMS, ids=lambda one: one.key)
+def test_a_claim_says_the_same_in_both_languages(one):
+    assert one.chapter in [chapter.stem for chapter in CHAPTERS]
+    assert re.search("[一-鿿]", one.text[1]) and not re.search("[一-鿿]", one.text[0] + one.reading[0])
+    fields = [{name for _, name, _, _ in string.Formatter().parse(reading) if name} for reading in one.reading]
+    assert fields[0] == fields[1] and bool(fields[0]) == (one.judge is not None)
+
+
+def test_tables_have_a_row_for_every_claim(monkeypatch):
+    monkeypatch.setattr(zoo, "list_records", list)  # quick: nothing that needs records is judged
+    quick = [one for one in claims.CLAIMS if one.records or one.judge is None or one.key == "imagenet"]
+    monkeypatch.setattr(claims, "CLAIMS", quick)
+    english, chinese = claims.table(), claims.table("zh")
+    assert english.count("<tr>") == chinese.count("<tr>") == 1 + len(quick)
+    assert ">not tested</strong>" in english and ">未检验</strong>" in chinese
+    assert re.findall(r"0\.\d+ ± 0\.\d+", english) == re.findall(r"0\.\d+ ± 0\.\d+", chinese) != []
+    with pytest.raises(ValueError, match="language must be one of en, zh; got 'fr'"):
+        claims.table("fr")
