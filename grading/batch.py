@@ -77,7 +77,7 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
                 marks = grade(path, student, answers, server)
             finally:
                 servers.put(server)
-            write_json(kept, {"digest": digest, "marks": dataclasses.asdict(marks)})
+            write_json(kept, {"made_of": digest, "marks": dataclasses.asdict(marks)})
         return marks
 
     (out / "results").mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _seed(out: Path, name: str, variant: str) -> int:
 def _kept(path: Path, digest: str) -> Marks | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["digest"] != digest:
+        if kept["made_of"] != digest:
             return None
         marks = kept["marks"]
         return Marks(**(marks | {"lines": [Line(**line) for line in marks["lines"]]}))
