@@ -96,7 +96,7 @@ def mask_grid(
     ``images`` is uint8 [N, 3, H, W]; ``masks`` is what ``model(x, return_masks=True)`` returns beside the logits, each
     [N, C, h, w]. A mask is drawn at the size of the image, one square for each of its own positions. All share one
     colour scale: ``limits``, or 0 to 1, or a wider range where a mask (such as f2's) leaves 0 to 1. ``labels`` are
-    written beside the rows. Chapter 5 uses it first.
+    written beside the rows. Chapter 12 uses it.
 
     Raises ValueError if a shape does not fit or there is nothing to draw.
 
