@@ -251,7 +251,9 @@ def test_authors_are_named_as_in_the_book() -> None:
 
 def test_no_file_names_another_repository() -> None:
     named = {path: {found[2] for found in repository.ADDRESS.finditer(path.read_text())} for path in repository.files()}
-    assert {name for names in named.values() for name in names} == {repository.lives_at()}
+    # The authors' model files have an address of their own; it stays where it is.
+    others = {"fwang91/residual-attention-network"}
+    assert {name for names in named.values() for name in names} - others == {repository.lives_at()}
     assert {path.name for path, names in named.items() if names} >= {
         *(path.name for path in CHAPTERS), "README.md", "CITATION.cff", "_config.yml", "how_to.md", "pyproject.toml",
     }  # fmt: skip
