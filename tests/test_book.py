@@ -204,7 +204,8 @@ def test_run_times_are_published(html: Path) -> None:
         for row in page(html / "book" / "run_times.html").select("article table tbody tr")
     ]
     seconds = {row[0]: float(row[3]) for row in rows}
-    assert sorted(seconds) == [f"notebooks/{chapter.stem}" for chapter in CHAPTERS]
+    chapters = {name for name in seconds if name.startswith("notebooks/")}  # the tour computes something too
+    assert sorted(chapters) == [f"notebooks/{chapter.stem}" for chapter in CHAPTERS]
     assert min(seconds.values()) > 0
 
 
