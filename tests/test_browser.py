@@ -33,7 +33,7 @@ CONTENTS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in p
 PAGES = [*CONTENTS, "genindex", "search"]
 LETTERS = 11  # pixels, at least, on the desktop
 # Their figures were drawn for wider pages, with smaller letters. A chapter that is redrawn leaves this list.
-TO_REDRAW = [page for page in CONTENTS if page.startswith("notebooks/")]
+TO_REDRAW = [page for page in CONTENTS if page.startswith(("notebooks/", "book/tour"))]
 PRINTED = ["notebooks/05_attention_module", "notebooks/10_stacked_attention"]
 
 
