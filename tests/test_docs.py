@@ -29,7 +29,8 @@ PYTHON_TO_RUN = [
 
 
 def blocks(path: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [re.sub(r" *\\\n *", " ", block) for block in found] if language == "sh" else found
 
 
 def words(chapter: Path) -> str:
