@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from tools.build_book import BOOK, ROOT
+from tools.sphinx_chapters import in_order, is_deeper
 
-CHAPTERS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+PAGES = in_order(ROOT)  # the chapters, each followed by its deeper pages
+CHAPTERS = [path for path in PAGES if not is_deeper(path)]
 
 
 @pytest.fixture(scope="session")

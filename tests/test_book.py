@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import CHAPTERS, ROOT
+from conftest import PAGES, ROOT
 
 from tools import book_labels
 from tools import chapter_rules as rules
@@ -100,15 +100,17 @@ def _has_anchor(path: Path, fragment: str) -> bool:
 
 def test_every_page_of_the_contents_is_there(html: Path) -> None:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    files = [toc["root"]] + [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
+    entries = [page for entry in entries for page in (entry, *entry.get("sections", []))]
+    files = [toc["root"]] + [entry["file"] for entry in entries]
     assert [name for name in files if not (html / f"{name}.html").is_file()] == []
-    assert sorted(name for name in files if name.startswith("notebooks/")) == [f"notebooks/{c.stem}" for c in CHAPTERS]
+    assert [name for name in files if name.startswith("notebooks/")] == [f"notebooks/{path.stem}" for path in PAGES]
     assert (html / "index.html").is_file() and (html / "searchindex.js").stat().st_size > 1000
 
 
 def test_search_knows_the_chapters(html: Path) -> None:
     index = (html / "searchindex.js").read_text(encoding="utf-8")
-    assert [chapter.stem for chapter in CHAPTERS if f'"notebooks/{chapter.stem}"' not in index] == []
+    assert [chapter.stem for chapter in PAGES if f'"notebooks/{chapter.stem}"' not in index] == []
 
 
 def test_nothing_is_loaded_from_another_host(html: Path) -> None:
@@ -174,13 +176,13 @@ def test_no_page_shows_unread_markup(html: Path) -> None:
     assert shown == {}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("chapter", PAGES, ids=lambda path: path.stem)
 def test_chapter_page(html: Path, chapter: Path) -> None:
     nb = nbformat.read(chapter, as_version=4)
     soup = page(chapter_page(html, chapter))
     launch = [link["href"] for link in soup.find_all("a", href=True) if link["href"] == f"{rules.COLAB}{chapter.name}"]
     assert len(launch) >= 2, "the launch button and the link in the text lead to the chapter on Colab"
-    labels = book_labels.labels(CHAPTERS, ROOT / "book" / "references.bib")  # as the edition for Colab shows them
+    labels = book_labels.labels(PAGES, ROOT / "book" / "references.bib")  # as the edition for Colab shows them
     for label in rules.equation_labels(nb):
         equation = soup.find(id=f"equation-{label}")
         assert equation is not None and f"({labels[label].number})" in equation.get_text(), label
@@ -205,7 +207,7 @@ def test_run_times_are_published(html: Path) -> None:
     ]
     seconds = {row[0]: float(row[3]) for row in rows}
     chapters = {name for name in seconds if name.startswith("notebooks/")}  # the tour computes something too
-    assert sorted(chapters) == [f"notebooks/{chapter.stem}" for chapter in CHAPTERS]
+    assert chapters == {f"notebooks/{path.stem}" for path in PAGES}
     assert min(seconds.values()) > 0
 
 

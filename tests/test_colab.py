@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import CHAPTERS, ROOT
+from conftest import PAGES, ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import colab, repository
@@ -13,7 +13,7 @@ from tools.book_labels import Label, Labels, authors_and_year, labels
 from tools.notebooks import normalise
 from tools.plain_markdown import Page, convert
 
-EDITIONS = [chapter.parent / "colab" / chapter.name for chapter in CHAPTERS]
+EDITIONS = [chapter.parent / "colab" / chapter.name for chapter in PAGES]
 
 
 def test_the_stored_edition_is_what_the_chapters_give() -> None:
@@ -71,7 +71,7 @@ def test_what_is_left_is_found(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chapter", "edition"), list(zip(CHAPTERS, EDITIONS, strict=True)), ids=[path.stem for path in CHAPTERS]
+    ("chapter", "edition"), list(zip(PAGES, EDITIONS, strict=True)), ids=[path.stem for path in PAGES]
 )
 def test_the_code_is_the_chapters(chapter: Path, edition: Path) -> None:
     def sources(path: Path) -> list[str]:
@@ -255,7 +255,7 @@ def test_no_file_names_another_repository() -> None:
     others = {"fwang91/residual-attention-network"}
     assert {name for names in named.values() for name in names} - others == {repository.lives_at()}
     assert {path.name for path, names in named.items() if names} >= {
-        *(path.name for path in CHAPTERS), "README.md", "CITATION.cff", "_config.yml", "how_to.md", "pyproject.toml",
+        *(path.name for path in PAGES), "README.md", "CITATION.cff", "_config.yml", "how_to.md", "pyproject.toml",
     }  # fmt: skip
 
 

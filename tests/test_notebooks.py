@@ -5,6 +5,7 @@ That each cell still prints what is stored is nbval's part: see ``make check-not
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import CHAPTERS, ROOT
+from conftest import CHAPTERS, PAGES, ROOT
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -95,18 +96,18 @@ def test_there_are_chapters() -> None:
     assert CHAPTERS
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_chapter_keeps_the_rules(path: Path) -> None:
     assert notebooks.check(path) == []
 
 
 @pytest.mark.parametrize("labels", [rules.equation_labels, rules.figure_names, rules.exercise_labels])
 def test_labels_are_unique_in_the_book(labels) -> None:
-    counts = Counter(label for path in CHAPTERS for label in labels(nbformat.read(path, as_version=4)))
+    counts = Counter(label for path in PAGES for label in labels(nbformat.read(path, as_version=4)))
     assert [label for label, count in counts.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_setup_cell_runs_twice(path: Path) -> None:
     nb = nbformat.read(path, as_version=4)
     setup = rules.code_cells(nb)[0]
@@ -116,7 +117,7 @@ def test_setup_cell_runs_twice(path: Path) -> None:
     notebooks.execute(new_notebook(cells=[copy.deepcopy(setup), before, again, same]), path.parent)
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_code_fits_the_box_of_the_page(path: Path) -> None:
     """Not even a comment that silences a check reaches further."""
     cells = rules.code_cells(nbformat.read(path, as_version=4))
@@ -308,6 +309,19 @@ ALLOWED = {
 def test_rules_let_pass(good: NotebookNode, name: str) -> None:
     ALLOWED[name](good)
     assert rules.breaches(good, NAME) == []
+
+
+def test_a_deeper_page_needs_its_title_and_no_sections(good: NotebookNode) -> None:
+    name = "05_deeper_page.ipynb"
+    until = next(number for number, cell in enumerate(good.cells) if cell.source.startswith("## What would change"))
+    good.cells = [cell for cell in good.cells[:until] if cell.source != TOP and not re.match("## (O|S)", cell.source)]
+    head = good.cells[0]
+    head.source = head.source.replace(NAME, name)
+    assert any("must have one H1, '# 5. Deeper: …'" in breach for breach in rules.breaches(good, name))
+    head.source = head.source.replace("A good chapter", "Deeper: a page")
+    assert rules.breaches(good, name) == []
+    good.cells.append(new_markdown_cell("It rises by 12.5 %."))
+    assert any("12.5 %" in breach for breach in rules.breaches(good, name))
 
 
 def test_chapters_in_the_old_form_are_named_and_no_others(good: NotebookNode, monkeypatch) -> None:

@@ -6,7 +6,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
-from conftest import CHAPTERS, ROOT
+from conftest import PAGES, ROOT
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -15,7 +15,7 @@ from tools import run_colab
 from tools.chapter_rules import REPOSITORY
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("chapter", PAGES, ids=lambda path: path.stem)
 def test_the_setup_cell_stands_twice_and_installs_from_here(chapter: Path) -> None:
     stored = nbformat.read(chapter.parent / "colab" / chapter.name, as_version=4)
     before = [cell.source for cell in stored.cells if cell.cell_type == "code"]

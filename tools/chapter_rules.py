@@ -6,10 +6,12 @@ the stored notebook alone: nothing is executed.
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 
 from nbformat import NotebookNode
 
 from tools import page_rules, repository
+from tools.sphinx_chapters import is_deeper
 
 REPOSITORY = f"https://github.com/{repository.lives_at()}"
 COLAB = f"https://colab.research.google.com/github/{repository.lives_at()}/blob/main/notebooks/colab/"
@@ -72,10 +74,12 @@ def first_line(cell: NotebookNode) -> str:
 
 def headings(nb: NotebookNode, name: str) -> Iterator[str]:
     source = re.sub(r"```.*?```", "", markdown(nb), flags=re.DOTALL)
-    number = int(name[:2])
+    start = f"{int(name[:2])}. " + ("Deeper: " if is_deeper(PurePath(name)) else "")
     titles = re.findall(r"^# (.+)$", source, re.MULTILINE)
-    if len(titles) != 1 or not titles[0].startswith(f"{number}. "):
-        yield f"must have one H1, '# {number}. …', has {titles}"
+    if len(titles) != 1 or not titles[0].startswith(start):
+        yield f"must have one H1, '# {start}…', has {titles}"
+    if is_deeper(PurePath(name)):
+        return
     found = [title for title in re.findall(r"^## (.+)$", source, re.MULTILINE) if title in SECTIONS]
     if found != list(SECTIONS):
         yield f"must have the sections {', '.join(SECTIONS)}, in this order; has {', '.join(found) or 'none'}"
@@ -136,7 +140,7 @@ def stored_outputs(nb: NotebookNode, name: str) -> Iterator[str]:
 def comparison(nb: NotebookNode, name: str) -> Iterator[str]:
     printing = [cell for cell in code_cells(nb) if prints_text(cell)]
     compared = [cell for cell in printing if "nbval-ignore-output" not in tags(cell)]
-    if len(compared) < MIN_COMPARED or len(compared) < MIN_SHARE * len(printing):
+    if len(compared) < MIN_COMPARED * (not is_deeper(PurePath(name))) or len(compared) < MIN_SHARE * len(printing):
         yield (
             f"{len(compared)} of {len(printing)} cells that print text are compared; at least {MIN_COMPARED} and "
             f"{MIN_SHARE:.0%} must be"
@@ -196,7 +200,7 @@ def exercise_labels(nb: NotebookNode) -> list[str]:
 
 def exercises(nb: NotebookNode, name: str) -> Iterator[str]:
     found = EXERCISE.findall(markdown(nb))
-    if len(found) < MIN_EXERCISES:
+    if len(found) < MIN_EXERCISES and not is_deeper(PurePath(name)):
         yield f"has {len(found)} exercises, at least {MIN_EXERCISES} are needed"
     for number in re.findall(r"\b[Ee]xercises? \d+", markdown(nb)):
         yield f"says {number!r}: the number may change, so link it with {{ref}}"
@@ -233,7 +237,9 @@ def folded_setup(nb: NotebookNode, name: str) -> Iterator[str]:
 
 def page(nb: NotebookNode, name: str) -> Iterator[str]:
     """First screen, length and numbers in sentences, where the chapter is written in the new form."""
-    if name not in page_rules.NOT_YET:
+    if is_deeper(PurePath(name)):
+        yield from page_rules.numbers(nb, name)
+    elif name not in page_rules.NOT_YET:
         yield from page_rules.breaches(nb, name)
 
 

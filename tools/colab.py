@@ -22,6 +22,7 @@ from nbformat.v4 import new_markdown_cell
 from tools import notebooks, repository
 from tools.book_labels import Labels, labels
 from tools.plain_markdown import Page, convert
+from tools.sphinx_chapters import in_order
 
 ROOT = Path(__file__).resolve().parent.parent
 GLUED = "application/papermill.record/text/plain"
@@ -35,10 +36,6 @@ LEFT = re.compile(
     re.MULTILINE,
 )
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "_kg_hide-input": True}  # Colab, JupyterLab, Kaggle
-
-
-def chapters(root: Path = ROOT) -> list[Path]:
-    return sorted(root.glob("notebooks/[0-9][0-9]_*.ipynb"))
 
 
 def glued(nb: NotebookNode) -> dict[str, str]:
@@ -122,7 +119,7 @@ def left_over(nb: NotebookNode) -> list[str]:
 
 def editions(root: Path = ROOT) -> dict[Path, str]:
     """The text of every plain notebook, by the place where it belongs."""
-    paths = chapters(root)
+    paths = in_order(root)
     of, lives_at = labels(paths, root / "book" / "references.bib"), repository.lives_at(root)
     return {path.parent / "colab" / path.name: nbformat.writes(edition(path, of, lives_at)) + "\n" for path in paths}
 

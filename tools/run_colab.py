@@ -25,6 +25,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tools.chapter_rules import REPOSITORY
+from tools.sphinx_chapters import in_order
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-colab"
@@ -121,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     failed = False
-    for path in options.chapters or sorted(ROOT.glob("notebooks/colab/[0-9][0-9]_*.ipynb")):
+    for path in options.chapters or [path.parent / "colab" / path.name for path in in_order(ROOT)]:
         try:
             print(f"{path.name}: {run(path, interpreter):.0f} s", flush=True)
         except (CellExecutionError, CellTimeoutError, DeadKernelError, ValueError) as error:

@@ -2,8 +2,8 @@
 
 Figures, equations and exercises are numbered within their chapter, as in "Fig. 5.2". The chapters carry their numbers
 in their titles, so Sphinx knows of none and would count through the whole book. Pages whose file name starts with the
-same two digits share one count, in the order of the contents: what a chapter moves to a page of its own goes on
-counting. All other pages count together, with plain numbers.
+same two digits share one count, in the order of the contents: what a chapter moves to a page of its own,
+``NN_deeper_….ipynb``, goes on counting. All other pages count together, with plain numbers.
 
 The launch button of a chapter opens its edition for Colab, which lies in ``notebooks/colab`` under the same name.
 """
@@ -11,6 +11,7 @@ The launch button of a chapter opens its edition for Colab, which lies in ``note
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path, PurePath
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -23,6 +24,18 @@ def chapter_of(page: str) -> int | None:
     """The number of the chapter to which a page belongs; None for a page of prose."""
     found = CHAPTER.match(page)
     return int(found[1]) if found else None
+
+
+def is_deeper(path: PurePath) -> bool:
+    """Whether a notebook holds what its chapter has moved to a page of its own."""
+    return "_deeper_" in path.name
+
+
+def in_order(root: Path) -> list[Path]:
+    """Every chapter of the book, each followed by its deeper pages: the order of the contents."""
+    return sorted(
+        root.glob("notebooks/[0-9][0-9]_*.ipynb"), key=lambda path: (path.name[:2], is_deeper(path), path.name)
+    )
 
 
 class Count:
