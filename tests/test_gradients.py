@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 from torch.func import functional_call
 
 from resattn import create
-from resattn.analysis import attenuation, mask_depends_on_trunk, module_signals, per_location
+from resattn.analysis import gain, mask_depends_on_trunk, module_signals, per_location
 from resattn.attention import AttentionModule
 from resattn.units import PreActBottleneck
 
@@ -177,9 +177,9 @@ def test_wiring_test_tells_right_from_wrong():
 
 
 @pytest.mark.parametrize("fusion, low, high", [("arl", 1, 2), ("nal", 0, 1), ("none", 1, 1)])
-def test_attenuation(fusion, low, high):
+def test_gain(fusion, low, high):
     model = network(fusion=fusion).eval()
-    ratios = attenuation(model, images(), LABELS)
+    ratios = gain(model, images(), LABELS)
     signals = module_signals(model, images(), LABELS)
     assert list(ratios) == list(signals)
     for name, ratio in ratios.items():
@@ -190,11 +190,11 @@ def test_attenuation(fusion, low, high):
         assert fusion == "none" or ratio.std() > 0
 
 
-def test_attenuation_of_no_signal_is_nan():
+def test_gain_of_no_signal_is_nan():
     model = network().eval()
     with torch.no_grad():
         model.classifier.weight.zero_()
-    assert all(ratio.isnan().all() for ratio in attenuation(model, images(), LABELS).values())
+    assert all(ratio.isnan().all() for ratio in gain(model, images(), LABELS).values())
 
 
 def test_per_location():

@@ -5,7 +5,7 @@ maps against true masks; saliency to compare with; and interventions, which chan
 says.
 """
 
-from .gradients import Signals, attenuation, mask_depends_on_trunk, module_signals, per_location
+from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location
 from .interventions import (
     ConstantMask,
     GivenMask,
@@ -29,13 +29,13 @@ __all__ = [
     "Parts",
     "Signals",
     "SpatialMeanMask",
-    "attenuation",
     "best_iou",
     "block_outputs",
     "count_multiply_adds",
     "count_parameters",
     "energy_inside",
     "forced",
+    "gain",
     "grad_cam",
     "input_gradient",
     "look",

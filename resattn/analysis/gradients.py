@@ -104,7 +104,7 @@ def per_location(delta: Tensor) -> Tensor:
     return torch.linalg.vector_norm(delta, dim=1)  # [B, H, W]
 
 
-def attenuation(model: ResidualAttentionNetwork, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def gain(model: ResidualAttentionNetwork, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """How much of the signal each module hands to its trunk: ‖δ_T‖ / ‖δ_H‖ of every image, [B], by module name.
 
     Under ARL it lies in [1, 2], under NAL in [0, 1] (with the sigmoids f1 and f3), and it is 1 without a mask. It is
@@ -115,7 +115,7 @@ def attenuation(model: ResidualAttentionNetwork, images: Tensor, labels: Tensor)
 
     >>> import resattn
     >>> model = resattn.create("attention56", width=0.25, fusion="none").eval()
-    >>> attenuation(model, torch.randn(2, 3, 32, 32), torch.tensor([3, 8]))["stage1.attention1"]
+    >>> gain(model, torch.randn(2, 3, 32, 32), torch.tensor([3, 8]))["stage1.attention1"]
     tensor([1., 1.])
     """
     signals = module_signals(model, images, labels)
