@@ -13,7 +13,7 @@ import torch
 from conftest import ROOT
 
 import resattn
-from experiments import cued, depth, noise, noise_control, runner
+from experiments import additions, cued, depth, noise, noise_control, runner
 from experiments.__main__ import main
 from resattn.analysis import count_parameters
 from resattn.data import ImageSet, cued_scenes, scenes
@@ -244,6 +244,30 @@ def test_what_a_module_lets_through_is_measured() -> None:
     found = noise_control.passing(model, clean, spoiled, (0.5,) * 3, (0.25,) * 3)
     assert found["stage2.attention1"]["other_T"] < 0.2 * found["stage2.attention1"]["other_H"]
     assert found["stage1.attention1"]["other_T"] > 0.5 * found["stage1.attention1"]["other_H"]
+
+
+def test_each_addition_adds_to_the_one_before() -> None:
+    recipes = [additions.recipe_for(arm) for arm in additions.ADDITIONS]
+    assert [recipe.momentum for recipe in recipes] == [0, 0.9, 0.9, 0.9, 0.9]
+    assert [recipe.lr_at(1499, 1500) < 1e-4 * recipe.lr for recipe in recipes] == [False, False, True, True, True]
+    assert [(recipe.pad, recipe.flip) for recipe in recipes] == [(0, False)] * 3 + [(4, True)] * 2
+    assert [recipe.label_smoothing for recipe in recipes] == [0, 0, 0, 0, 0.1]
+    with pytest.raises(ValueError, match="no arm 'luck'; there are plain, momentum"):
+        additions.recipe_for("luck")
+
+
+def test_an_addition_needs_its_rate_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"plain needs its rate: make plain-rate0\.3, "):
+        additions.chosen_rate("plain", {})
+    stored = {f"plain-rate{rate:g}": {"validation_accuracy": 1 - abs(rate - 3)} for rate in additions.rates("plain")}
+    assert additions.chosen_rate("plain", stored) == 3
+    for name, value in (("TRAIN", 64), ("VALIDATION", 20), ("TEST", 30), ("PLAIN", replace(additions.PLAIN, steps=2))):
+        monkeypatch.setattr(additions, name, value)
+    record = additions.train(additions.Addition("decay", 100, 0.1), tmp_path, "cpu")
+    assert 0 <= record["validation_accuracy"] <= 1 and "test_accuracy" not in record and record["rate"] == 0.1
+    monkeypatch.setattr(additions, "chosen_rate", lambda arm, stored: 0.2)
+    record = additions.train(additions.Addition("decay", 1), tmp_path, "cpu")
+    assert 0 <= record["test_accuracy"] <= 1 and "validation_accuracy" not in record and record["rate"] == 0.2
 
 
 def test_arms_of_the_depth_question() -> None:

@@ -1,7 +1,7 @@
 """Cued Scenes: two objects in one landscape, and a cue that says which of them counts.
 
 One object stands in the left half of the picture and one in the right, of two different classes. A frame around the
-picture is the cue: red, the left object counts; blue, the right  The label is the class of the object that counts,
+picture is the cue: red, the left object counts; blue, the right one. The label is the class of the object that counts,
 so who ignores the cue can be right on about one picture in two. Everything else, light, land and clutter, is drawn as
 in Scenes (`resattn.data.scenes.render`) and says nothing about cue or class.
 
@@ -10,7 +10,7 @@ does it: change only the frame (:func:`recue`), and everything that the network 
 cue. The true masks of both objects are known.
 
 Ordered pairs of classes come in shuffled blocks of 90, one of each, so that labels are balanced whenever n is a
-multiple of 90. Picture i of a split depends on (seed, split, i) al
+multiple of 90. Picture i of a split depends on (seed, split, i) alone.
 """
 
 from collections.abc import Iterator
