@@ -10,18 +10,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from torch import nn
+from live_reference import Parts, in_pytorch, normalise, reach
 
 from resattn import data, zoo
-from resattn.data.batches import Normalise
-from resattn.mask import ACTIVATIONS, LocalMaskBranch, SoftMaskBranch
 from tools import live_weights
 
 NETWORKS = zoo.list_pretrained()
 TOLERANCE = 1e-4  # of logits and masks
 PICTURES = 20
-
-Parts = dict[str, tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]]
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="node, which runs the JavaScript, is not installed"
@@ -69,29 +65,6 @@ def in_node(folder: Path, name: str, images: torch.Tensor, forced: dict[str, Any
     return json.loads(done.stdout), torch.from_numpy(numbers).view(len(images), -1)
 
 
-def in_pytorch(name: str, images: torch.Tensor, forced: dict[str, Any]) -> tuple[torch.Tensor, Parts]:
-    """Logits, and for each module mask, trunk output and product, of the network with the rounded weights."""
-    model = live_weights.round_network(zoo.load_pretrained(name))
-    kept: Parts = {}
-    for key, module in model.attention_modules().items():
-
-        def fuse(mask, trunk, key=key, fuse=module.fuse):
-            by = forced.get(key)
-            if isinstance(by, int | float):
-                mask = torch.full_like(mask, by)
-            elif by == "mean":
-                mask = mask.mean(dim=(2, 3), keepdim=True).expand_as(mask)
-            elif by is not None:
-                mask = torch.tensor(by["data"]).view(1, *mask.shape[1:]).expand_as(mask)
-            kept[key] = (mask, trunk, fuse(mask, trunk))
-            return kept[key][2]
-
-        module.fuse = fuse
-    with torch.no_grad():
-        logits = model(Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))(images))
-    return logits, kept
-
-
 def compare(answers: torch.Tensor, logits: torch.Tensor, kept: Parts) -> None:
     """Logits and masks differ by the tolerance at most; features by the tolerance of the largest of them."""
     at = 0
@@ -135,7 +108,7 @@ def test_forced_masks_are_those_of_pytorch(folder, name, by):
 def test_a_network_is_below_a_megabyte_and_close_to_the_trained_one(folder, name):
     assert (folder / "networks" / f"{name}.js").stat().st_size < live_weights.MEGABYTE
     trained, rounded = zoo.load_pretrained(name), live_weights.round_network(zoo.load_pretrained(name))
-    x = Normalise(trained.record["mean"], trained.record["std"], torch.device("cpu"))(pictures(trained))
+    x = normalise(trained, pictures(trained))
     with torch.no_grad():
         (logits, masks), (rounded_logits, rounded_masks) = trained(x, return_masks=True), rounded(x, return_masks=True)
     difference = float((logits - rounded_logits).abs().max())
@@ -155,41 +128,20 @@ def test_what_the_pages_cannot_compute_is_refused(monkeypatch):
 FIELDS = """
 globalThis.live = { figure: () => {} };
 (0, eval)(require("fs").readFileSync(process.argv[1], "utf8"));
-const { SIZE, seen } = live.field;
-const rows = Array.from({ length: SIZE }, (_, row) => row);
-console.log(JSON.stringify([0, 1, 2, 3].map((d) => [1, 2].map((r) => rows.map((row) => seen([row, row], d, r))))));
+const { seen } = live.field;
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([d, r, f, row]) => seen([row, row], d, r, f))));
 """
 
 
-class Shift(nn.Module):
-    """Where a unit looks: a row to each side."""
-
-    def __init__(self, *_: int) -> None:
-        super().__init__()
-        self.kernel = torch.ones(1, 1, 3, 3)
-
-    pre_activation = False
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.conv2d(x, self.kernel, padding=1)
-
-
 @needs_node
-def test_the_field_figure_sees_what_the_branch_sees(monkeypatch):
-    """The reach of every place, from the package's own mask branch with units, pooling and tail that hide nothing."""
-    monkeypatch.setitem(ACTIVATIONS, "mixed", nn.Identity())
-    done = subprocess.run(["node", "-e", FIELDS, ROOT / "book/live/figures/field.js"], capture_output=True, check=True)
-    answers = json.loads(done.stdout)
-    for d in (0, 1, 2, 3):
-        for r in (1, 2):
-            branch = SoftMaskBranch(Shift, 1, d, r) if d else LocalMaskBranch(Shift, 1)
-            branch.tail = nn.Identity()
-            branch.pool = nn.AvgPool2d(3, stride=2, ceil_mode=True)
-            x = torch.ones(1, 1, 32, 32, requires_grad=True)
-            for row in (0, 1, 9, 16, 30, 31):
-                (reached,) = torch.autograd.grad(branch(x)[0, 0, row, 16], x)
-                seen = reached[0, 0].abs().sum(dim=1).nonzero().flatten()
-                assert answers[d][r - 1][row] == [int(seen[0]), int(seen[-1])], (d, r, row)
+def test_the_field_figure_sees_what_the_branch_sees():
+    """The reach of a place of the mask, from the gradients of the package's own branch."""
+    asked = [(d, r, "f1", row) for d in (0, 1, 2, 3) for r in (1, 2) for row in (0, 1, 9, 16, 30, 31)]
+    asked += [(d, 1, f, 9) for d in (0, 1, 2) for f in ("f2", "f3")]
+    command = ["node", "-e", FIELDS, ROOT / "book/live/figures/field.js", json.dumps(asked)]
+    answers = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    wrong = [(given, answer) for given, answer in zip(asked, answers, strict=True) if reach(*given) != answer]
+    assert wrong == []
 
 
 def test_what_the_page_says_of_its_first_figure():
@@ -209,15 +161,14 @@ def test_one_mask_carries_the_choice():
     cues = torch.zeros_like(pictures.cues)
     views = [pictures.recued(cues).images, pictures.recued(1 - cues).images]
     model = live_weights.round_network(zoo.load_pretrained("cued_arl"))
-    normalise = Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
     module = model.attention_modules()["stage1.attention1"]
     with torch.no_grad():
-        own = [model(normalise(x), return_masks=True) for x in views]
+        own = [model(normalise(model, x), return_masks=True) for x in views]
         fuse = module.fuse
         swapped = []
         for cue in (0, 1):
             module.fuse = lambda mask, trunk, other=own[1 - cue][1]["stage1.attention1"]: fuse(other, trunk)
-            swapped.append(model(normalise(views[cue])).argmax(1))
+            swapped.append(model(normalise(model, views[cue])).argmax(1))
     named = torch.stack([logits.argmax(1) for logits, _ in own], 1)  # [N, 2], by cue
     assert (named == pictures.pair_labels).sum() >= 36
     assert (torch.stack(swapped, 1) == pictures.pair_labels.flip(1)).sum() >= 36

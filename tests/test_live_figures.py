@@ -1,0 +1,96 @@
+"""Every live figure by mouse and by keys: after each move it shows what PyTorch says.
+
+On bare pages that hold nothing else, from a server and from disk; and on each page of the built book that has one.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, DESKTOP, opened, served, visit
+from conftest import ROOT
+from live_checks import check_bench, check_cue, check_iou, check_masks, check_tour
+from live_checks_plain import check_backward, check_depth, check_field, check_fusion
+from live_driver import Figure
+from playwright.sync_api import Browser
+
+from tools import live_stills, live_weights
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+
+CHECKS: dict[str, Callable[[Figure], None]] = {
+    "cue": check_cue,
+    "bench": check_bench,
+    "tour": check_tour,
+    "iou": check_iou,
+    "masks": check_masks,
+    "field": check_field,
+    "fusion": check_fusion,
+    "backward": check_backward,
+    "depth": check_depth,
+}
+
+
+# --- where they stand
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with opened() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a page for each figure, as it starts where its still was taken."""
+    folder = tmp_path_factory.mktemp("live") / "live"
+    shutil.copytree(ROOT / "book" / "live", folder)
+    live_weights.write(folder)
+    for name, (start, _) in live_stills.STARTS.items():
+        (folder / f"{name}.html").write_text(live_stills.PAGE.format(width=live_stills.COLUMN, start=start))
+    return folder
+
+
+def try_figures(chromium: Browser, address: str, wanted: str) -> None:
+    context = chromium.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    wrong = visit(page, address)
+    places = page.locator(f'.live[data-figure="{wanted}"]').all()
+    assert places != []
+    for place in places:
+        CHECKS[wanted](Figure(place))
+    context.close()
+    assert [what for what in wrong if "favicon" not in what] == []
+
+
+def test_each_figure_has_a_check() -> None:
+    files = {path.stem for path in (ROOT / "book" / "live" / "figures").glob("*.js")}
+    assert files == set(CHECKS) == set(live_stills.STARTS)
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize("name", CHECKS)
+def test_on_a_bare_page(chromium: Browser, bare: Path, name: str, way: str) -> None:
+    if way == "file":
+        try_figures(chromium, f"{bare.as_uri()}/{name}.html", name)
+    else:
+        with served(bare) as address:
+            try_figures(chromium, f"{address}{name}.html", name)
+
+
+def in_the_book() -> list[tuple[str, str]]:
+    """Each page of the book and each kind of figure that its source embeds."""
+    sources = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/[0-9][0-9]_*.ipynb")]
+    found = {
+        (str(path.relative_to(ROOT).with_suffix("")), name)
+        for path in sources
+        for name in re.findall(r'class=\\?"live\\?" data-figure=\\?"(\w+)', path.read_text(encoding="utf-8"))
+    }
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("page", "name"), in_the_book())
+def test_in_the_book(chromium: Browser, html: Path, page: str, name: str) -> None:
+    try_figures(chromium, f"{html.as_uri()}/{page}.html", name)
