@@ -14,7 +14,7 @@ CELL_TIMEOUT := 240
 SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli experiments finetuning live look_command looking mask_supervision notebooks \
                 training widgets zoo)
 # What looks at the built book.
-BOOK_TESTS   := tests/test_book.py tests/test_browser.py
+BOOK_TESTS   := tests/test_book.py tests/test_browser.py tests/test_live_figures.py
 
 # Tests and chapters run side by side, as many as this process may use cores, at most four: a chapter takes up to 2.5 GB.
 # One thread each, which does more in the same time than two threads one after the other. (nproc would obey OMP_NUM_THREADS.)
