@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessDat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from resattn import data
-from tools import finish_pages, live_weights
+from tools import finish_pages, live_weights, workers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,7 +99,7 @@ class Book:
         tasks = [ProcessData(nb.pk, nb.uri, cache, timeout, False) for nb in cache.list_unexecuted()]
         tasks.sort(key=lambda task: -seconds.get(Path(task.uri).name, stated_minutes(Path(task.uri)) * 60))
         print(f"{len(tasks)} chapters to run, {jobs} at a time, the longest first", flush=True)
-        with ProcessPoolExecutor(jobs) as pool:
+        with workers.pool(jobs) as pool:
             running = [pool.submit(_execute_one, task, seconds.get(Path(task.uri).name)) for task in tasks]
             for done, (status, uri, took) in enumerate((future.result() for future in as_completed(running)), start=1):
                 name, how = Path(uri).name, "failed" if status else "executed"
@@ -128,7 +128,8 @@ class Book:
             print("Writing the pages", flush=True)
             jupyter_book = Path(sys.executable).with_name("jupyter-book")
             command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(self.root)]
-            failed = subprocess.run(command, cwd=self.root).returncode != 0
+            with workers.pool(1) as pool:  # not here: what is started here would outlive this process
+                failed = pool.submit(subprocess.call, command, cwd=self.root).result() != 0
         for report in sorted(self.html.glob("reports/**/*.log")):  # tracebacks of cells that raised
             print(f"\n--- {report.relative_to(self.html)}\n{report.read_text()}", file=sys.stderr)
             failed = True
@@ -187,4 +188,5 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1; got {options.jobs}")
+    workers.exit_on_signals()
     sys.exit(not BOOK.build(options.jobs))
