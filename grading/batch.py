@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from tqdm import tqdm
 
@@ -16,7 +15,7 @@ from resattn.zoo.checkpoints import write_json
 
 from . import reports
 from .assignments import load
-from .marks import Line, Marks, grade, key
+from .marks import Key, Line, Marks, grade, key
 from .run import Server
 
 KINDS = (".ipynb", ".zip")
@@ -33,11 +32,13 @@ def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
     for entry in sorted(folder.iterdir()):
         if entry.is_symlink() or entry.name.startswith("."):
             continue
+        name = entry.name if entry.is_dir() else entry.stem
+        name = name.encode("utf-8", "replace").decode()  # a name in another encoding, as old archives have them
         if entry.is_dir():
             files = [p for p in entry.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
-            found.setdefault(entry.name, []).extend(p for p in files if ".ipynb_checkpoints" not in p.parts)
+            found.setdefault(name, []).extend(p for p in files if ".ipynb_checkpoints" not in p.parts)
         elif entry.suffix in KINDS:
-            found.setdefault(entry.stem, []).append(entry)
+            found.setdefault(name, []).append(entry)
     if not found:
         raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
     newest = {
@@ -47,7 +48,7 @@ def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
 
 
 def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -> list[Marks]:
-    """The marks of every hand-in in ``folder``; writes results, ``marks.csv``, ``written.csv`` and ``feedback/``.
+    """The marks of every hand-in in ``folder``; writes results and what :func:`report` writes.
 
     The inputs of the tests are drawn once for a batch, with a number kept in ``out/batch.json``: all students meet the
     same. What was graded before is kept, unless the hand-in or anything that marks it has changed.
@@ -57,7 +58,8 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     students = hand_ins(folder)
     seed = _seed(out, name, variant)
     answers = key(name, variant, seed)
-    about = hashlib.sha256(repr((name, variant, seed, answers.given, answers.blanks, answers.calls)).encode())
+    made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, answers.calls
+    about = hashlib.sha256(repr(made_of).encode())
     for path in sorted(Path(__file__).parent.glob("**/*.py")):
         about.update(path.read_bytes())
     servers: SimpleQueue[Server] = SimpleQueue()
@@ -67,14 +69,19 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
 
     def one(student: str, path: Path | None) -> Marks:
         if path is None:
-            return _none(student, answers)
-        digest = hashlib.sha256(about.digest() + path.read_bytes()).hexdigest()
+            return _none(student, answers, "there is no notebook in the folder")
+        try:
+            digest = hashlib.sha256(about.digest() + path.read_bytes()).hexdigest()
+        except OSError as error:
+            return _none(student, answers, f"the file cannot be read ({type(error).__name__})")
         kept = out / "results" / f"{hashlib.sha256(student.encode()).hexdigest()[:16]}.json"
         marks = _kept(kept, digest)
         if marks is None:
             server = servers.get()
             try:
                 marks = grade(path, student, answers, server)
+            except Exception as error:  # one hand-in never stops the others
+                return _none(student, answers, f"the grader stopped at it ({type(error).__name__}): look at it by hand")
             finally:
                 servers.put(server)
             write_json(kept, {"made_of": digest, "marks": dataclasses.asdict(marks)})
@@ -94,22 +101,26 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
 
 
 def report(name: str, batch: list[Marks], out: Path) -> None:
-    """Write the tables and pages of a batch, with the points of ``written.csv`` as far as they are filled in."""
+    """Write ``marks.csv``, ``written.csv``, ``written.html`` and ``feedback/``.
+
+    The points of ``written.csv`` are taken over as far as they are filled in.
+    """
     assignment = load(name)
     written = reports.read_sheet(out / "written.csv", assignment)
     reports.table(out / "marks.csv", assignment, batch, written)
     reports.sheet(out / "written.csv", assignment, batch, written)
+    reports.answers(out / "written.html", assignment, batch)
     (out / "feedback").mkdir(exist_ok=True)
     for marks in batch:
         reports.feedback(out / "feedback" / f"{marks.student}.html", assignment, marks, written.get(marks.student, {}))
 
 
-def _none(student: str, answers: Any) -> Marks:
+def _none(student: str, answers: Key, why: str) -> Marks:
     assignment = load(answers.name)
-    marks = Marks(student, refused="there is no notebook in the folder")
+    marks = Marks(student, refused=why)
     each = [(question, part) for question in assignment.questions for part in question.parts]
     marks.lines = [Line(q.name, p.name, p.says, 0, p.points, marks.refused) for q, p in each]
-    marks.words = {w.name: 0 for w in assignment.written}
+    marks.texts = {w.name: "" for w in assignment.written}
     return marks
 
 

@@ -1,11 +1,13 @@
 """What runs behind the walls: answers, on inputs, to arrays. Nothing here knows what is right.
 
-One server a core imports torch once; every question of every hand-in then runs in a fork of it. A job is a folder with
+A server imports torch once; every question of every hand-in then runs in a fork of it. Questions that do without
+torch run in forks of a server that has never had it. A job is a folder with
 ``job.json`` (the code, the calls) and ``inputs.npz``; the child leaves ``<number>.npz`` for every call that came back.
 Neither side unpickles anything.
 """
 
 import ast
+import errno
 import gc
 import io
 import json
@@ -19,11 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from . import walls
 
+try:
+    import torch
+except ImportError:  # this server answers questions that do without
+    torch = None  # type: ignore[assignment]
+
+SPACE, ENTRIES, WATCH = 256 * walls.MEGABYTE, 1000, 0.05  # of an answer's folder: bytes, entries, seconds between looks
+OWN_ERROR = "an error of its own"
 KNOWN_ERRORS: tuple[type, ...] = (ArithmeticError, AssertionError, AttributeError, FileNotFoundError, ImportError)
 KNOWN_ERRORS += (IndexError, KeyError)
 KNOWN_ERRORS += (MemoryError, ModuleNotFoundError, NameError, NotImplementedError, OSError, OverflowError)
@@ -31,9 +38,13 @@ KNOWN_ERRORS += (PermissionError, RecursionError, RuntimeError, SyntaxError, Sys
 KNOWN_ERRORS += (UnboundLocalError, ValueError, ZeroDivisionError)
 
 
+def is_tensor(value: Any) -> bool:
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
 def flatten(value: Any) -> list[np.ndarray]:
     """What an answer returned, as a list of arrays: an array, a tensor, a number, or a tuple, list or dict of these."""
-    if isinstance(value, Tensor):
+    if is_tensor(value):
         value = value.detach().cpu().numpy()
     if isinstance(value, dict):
         return [array for key in sorted(value, key=str) for array in flatten(value[key])]
@@ -50,7 +61,7 @@ def wave(shape: tuple[int, ...], start: float = 1.0) -> np.ndarray:
     return np.sin(start + 1.7 * np.arange(int(np.prod(shape)))).reshape(shape)
 
 
-def load_by_name(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+def load_by_name(module: "torch.nn.Module", weights: dict[str, np.ndarray]) -> None:
     """Put the weights into a module; KeyError where the module has other parameters than the task says."""
     own = module.state_dict()
     if own.keys() != weights.keys():
@@ -61,9 +72,9 @@ def load_by_name(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> Non
 def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     """Make one call of an answer and return what it gives; raises what the answer raises.
 
-    ``how`` is "value" (what the function returns), "unchanged" (that, and its arguments afterwards), "gradients" (of
-    its output, along a fixed direction, for every float tensor among the arguments), or for a class "output" and
-    "backward": the module's output, or the gradients of its input and parameters, for given weights.
+    ``how`` is "value" (what the function returns), "unchanged" (its signs, and whether its arguments are as before),
+    "gradients" (of its output, along a fixed direction, for every float tensor among the arguments), or for a class
+    "output" and "backward": the module's output, or the gradients of its input and parameters, for given weights.
     """
     answer = names[question]
     how, scope = call["how"], dict(names)
@@ -74,10 +85,12 @@ def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: 
         result = answer(*arguments, **keywords)
         return result if call.get("pick") is None else result[call["pick"]]
     if how == "unchanged":
-        result = answer(*arguments, **keywords)
-        return [result, *(a for a in arguments if isinstance(a, np.ndarray | Tensor))]
+        before = [a.copy() for a in arguments if isinstance(a, np.ndarray)]
+        signs = np.sign(np.asarray(answer(*arguments, **keywords), dtype=float))
+        after = [a for a in arguments if isinstance(a, np.ndarray)]
+        return [signs, *(np.abs(x - y).max() < 1e-9 for x, y in zip(before, after, strict=True))]
     if how == "gradients":
-        inputs = [a.requires_grad_() for a in arguments if isinstance(a, Tensor) and a.is_floating_point()]
+        inputs = [a.requires_grad_() for a in arguments if is_tensor(a) and a.is_floating_point()]
         return _gradients(answer(*arguments, **keywords), inputs)
     module = answer(**keywords)
     module.double().eval()
@@ -100,7 +113,8 @@ def _argument(item: Any, arrays: dict[str, np.ndarray], scope: dict[str, Any], a
     return tuple(item) if isinstance(item, list) else item
 
 
-def _gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+def _gradients(output: Any, inputs: list[Any]) -> list[Any]:
+    """Of an output tensor along a fixed direction, for input tensors; zeros where it does not depend on one."""
     direction = torch.as_tensor(wave(tuple(output.shape), 0.3)).to(output.dtype)
     found = torch.autograd.grad(output, inputs, direction, allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
@@ -145,12 +159,12 @@ def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
     root = str(Path(__file__).resolve().parent.parent)
     sys.path[:] = [path for path in sys.path if path != root]
     sys.argv[:] = [""]
-    for name in [*job["closed"], "resattn"]:
-        sys.modules[name] = None  # type: ignore[assignment]
+    sys.modules["resattn"] = None  # type: ignore[assignment]
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an error that can be reported
     walls.limit(seconds, memory, 64 * walls.MEGABYTE)
-    walls.confine_files(READABLE, folder)
+    walls.confine_files(*_readable(job["closed"]), folder)
     walls.confine_calls()
+    walls.drop_rights()
 
     try:
         names = define(job)
@@ -168,7 +182,7 @@ def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
 
 def _kind(error: BaseException) -> str:
     """The error's class if it is a usual one: its text and its own names may hold what the answer has seen."""
-    return next((known.__name__ for known in type(error).__mro__ if known in KNOWN_ERRORS), "an error of its own")
+    return next((known.__name__ for known in type(error).__mro__ if known in KNOWN_ERRORS), OWN_ERROR)
 
 
 def _leave(stem: str, arrays: list[np.ndarray], error: str) -> None:
@@ -176,23 +190,27 @@ def _leave(stem: str, arrays: list[np.ndarray], error: str) -> None:
     os.rename(f"{stem}.part.npz", f"{stem}.npz")
 
 
-def _readable() -> list[Path]:
-    """The Python installation, its libraries, and what every process needs; no home, no course, no other process."""
-    found = {Path(sys.base_prefix) / "lib", Path("/usr/lib"), Path("/lib"), Path("/lib64"), Path("/usr/share/zoneinfo")}
-    found |= {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+def _readable(closed: list[str]) -> tuple[list[Path], list[Path]]:
+    """What may be read, and whose names may be seen: the Python installation, its libraries, what every process needs.
+
+    No home, no course, no other process, and no package that the question does without.
+    """
+    found = {Path(sys.base_prefix) / "lib", Path(sys.base_prefix) / "lib64", Path(sysconfig.get_path("stdlib"))}
+    found |= {Path("/usr/lib"), Path("/lib"), Path("/lib64"), Path("/usr/share/zoneinfo")}
+    packages = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    inside = {path for folder in packages if closed for path in folder.iterdir() if path.name not in closed}
     devices = {Path("/dev") / name for name in ("null", "zero", "urandom")}
-    return sorted(found | devices | {Path("/proc/cpuinfo"), Path("/proc/meminfo")})
-
-
-READABLE = _readable()
+    found |= devices | {Path("/proc/cpuinfo"), Path("/proc/meminfo")} | (inside or packages)
+    return sorted(found), sorted(packages)
 
 
 # --- the server
 
 
 def serve(read: Callable[[], str] = sys.stdin.readline) -> None:
-    """Answer each line, a job, with a line that says how its child ended: "ended", "time", or the signal's name."""
-    torch.set_num_threads(1)
+    """Answer each line, a job, with a line that says how its child ended: "ended", "time", "space", a signal's name."""
+    if torch is not None:
+        torch.set_num_threads(1)
     _warm_up()
     while line := read():
         order = json.loads(line)
@@ -202,7 +220,7 @@ def serve(read: Callable[[], str] = sys.stdin.readline) -> None:
                 child(Path(order["job"]), Path(order["folder"]), order["seconds"], order["memory"])
             finally:
                 os._exit(0)
-        print(json.dumps({"end": _wait(pid, order["seconds"])}), flush=True)
+        print(json.dumps({"end": _wait(pid, Path(order["folder"]), order["seconds"])}), flush=True)
 
 
 def _warm_up() -> None:
@@ -212,28 +230,56 @@ def _warm_up() -> None:
     file.seek(0)
     with np.load(file, allow_pickle=False) as arrays:
         ast.parse(str(arrays["error"]))
+    walls.landlock_version()
+    if torch is not None:
+        _warm_up_torch()
+    gc.collect()
+    gc.freeze()  # the collector of a child then leaves these pages shared
+
+
+def _warm_up_torch() -> None:
     layer = torch.nn.Conv2d(1, 1, 3, padding=1).double()
     x = torch.zeros(1, 1, 4, 4, dtype=torch.float64, requires_grad=True)
     y = torch.nn.functional.max_pool2d(layer(x), 3, stride=2, ceil_mode=True)
     y = torch.nn.functional.interpolate(y, size=(4, 4), mode="bilinear", align_corners=True)
     torch.autograd.grad(y, [x], torch.ones_like(y))  # with a direction, which makes torch import sympy
     load_by_name(layer, {name: value.detach().numpy() for name, value in layer.state_dict().items()})
-    walls.landlock_version()
-    gc.collect()
-    gc.freeze()  # the collector of a child then leaves these pages shared
 
 
-def _wait(pid: int, seconds: float) -> str:
+def _too_much(folder: Path) -> bool:
+    """Whether the files below the folder, and the folders in it, are more or larger than they may be."""
+    ahead, entries, size = [folder], 0, 0
+    while ahead:
+        try:
+            with os.scandir(ahead.pop()) as found:
+                for entry in found:
+                    entries += 1
+                    size += entry.stat(follow_symlinks=False).st_size
+                    if entry.is_dir(follow_symlinks=False):
+                        ahead.append(Path(entry.path))
+                    if entries > ENTRIES or size > SPACE:
+                        return True
+        except OSError as error:  # a path longer than the system takes; what has gone meanwhile is no harm
+            if error.errno == errno.ENAMETOOLONG:
+                return True
+    return False
+
+
+def _wait(pid: int, folder: Path, seconds: float) -> str:
     deadline = time.monotonic() + seconds
+    look = time.monotonic() + WATCH
     pause = 0.001
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             break
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        full = now > look and _too_much(folder)
+        if full or now > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return "time"
+            return "space" if full else "time"
+        look = now + WATCH if now > look else look
         time.sleep(pause)
         pause = min(0.02, pause * 1.3)
     if not os.WIFSIGNALED(status):

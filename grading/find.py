@@ -9,11 +9,14 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LARGEST = 50 * 2**20  # bytes of a hand-in: pictures in outputs take some
+MOST_CODE = 500_000  # characters of Python in a notebook: reading it takes a thousand times that, in memory
+DEFINES = re.compile(r"^(def|class) ", re.MULTILINE)
 MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$")  # what a notebook understands and Python does not
 
 
@@ -50,11 +53,10 @@ def read(path: Path) -> list[Cell]:
         raise Refused(f"the file is larger than {LARGEST // 2**20} MB")
     try:
         text = _unzipped(path) if path.suffix == ".zip" else path.read_bytes()
-        cells = json.loads(text.decode("utf-8"))["cells"]
-        found = [_cell(cell) for cell in cells]
+        found = list(_cells(json.loads(text.decode("utf-8-sig"))["cells"]))
     except Refused:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # whatever a damaged or hostile file makes of the readers: a password, a depth, …
         raise Refused("the file is no notebook (format 4) that can be read") from error
     if not found:
         raise Refused("the notebook has no cells")
@@ -75,14 +77,23 @@ def _unzipped(path: Path) -> bytes:
     return text
 
 
-def _cell(cell: dict[str, Any]) -> Cell:
-    source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-    grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
-    code, tree = source, parsed(source)
-    if tree is None:
-        code = "\n".join(MAGIC.sub(r"\1pass", line) for line in source.splitlines())
-        tree = parsed(code)
-    return Cell(str(cell["cell_type"]), code, str(grade_id or cell.get("id", "")), tree)
+def _cells(raw: list[dict[str, Any]]) -> Iterator[Cell]:
+    left = MOST_CODE
+    for cell in raw:
+        source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+        about = cell.get("metadata", {})
+        own = cell.get("id") or about.get("id", "")  # Colab keeps the id of a cell in its metadata
+        mark, kind = about.get("nbgrader", {}).get("grade_id", ""), str(cell["cell_type"])
+        code, tree = source, None
+        if len(source) <= MOST_CODE and (kind == "code" or mark or DEFINES.search(source)):
+            left -= len(source)
+            if left < 0:
+                raise Refused(f"its cells hold more than {MOST_CODE:,} characters of code")
+            tree = parsed(source)
+            if tree is None:
+                code = "\n".join(MAGIC.sub(r"\1pass", line) for line in source.splitlines())
+                tree = parsed(code)
+        yield Cell(kind, code, str(mark or own), tree)
 
 
 def parsed(code: str) -> ast.Module | None:
@@ -131,25 +142,40 @@ def definitions(cells: list[Cell], answer: Answer, given: set[str]) -> list[str]
 
     Nothing else of these cells runs, so none can hang, and what another question went wrong with stays there.
     """
-    found: list[tuple[set[str], ast.stmt]] = []  # the names that a statement binds
+    found: list[tuple[set[str], ast.stmt, str]] = []  # the names that a statement binds, it, its cell
     for cell in cells:
         if cell.tree is None or cell.kind != "code" or cell.text == answer.code:
             continue
         for node in cell.tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.append(({node.name}, node))
+                names = {node.name}
             elif isinstance(node, ast.Import | ast.ImportFrom):
-                found.append(({(a.asname or a.name).split(".")[0] for a in node.names}, node))
+                names = {(a.asname or a.name).split(".")[0] for a in node.names}
             elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _is_literal(node.value)):
-                found.append(({t.id for t in node.targets if isinstance(t, ast.Name)}, node))
+                names = {t.id for t in node.targets if isinstance(t, ast.Name)}
+            else:
+                continue
+            found.append((names, node, cell.text))
+    bound: dict[str, list[ast.stmt]] = {}
+    for names, node, _ in found:
+        for name in names:
+            bound.setdefault(name, []).append(node)
     tree = parsed(answer.code)
     needed = _names(tree) if tree else set()
-    while True:  # until nothing that is used uses more
-        more = {name for names, node in found if names & needed for name in _names(node)} - needed
-        if not more:
-            break
-        needed |= more
-    return [ast.unparse(node) for names, node in found if (names & needed or "*" in names) and not names & given]
+    ahead = list(needed)
+    while ahead:  # until nothing that is used uses more
+        for node in bound.pop(ahead.pop(), []):
+            more = _names(node) - needed
+            needed |= more
+            ahead.extend(more)
+    return [_text(node, text) for names, node, text in found if (names & needed or "*" in names) and not names & given]
+
+
+def _text(node: ast.stmt, cell: str) -> str:
+    try:
+        return ast.unparse(node)
+    except RecursionError:  # a sum of a thousand terms, say, is deeper than Python's own writer goes
+        return ast.get_source_segment(cell, node) or ""
 
 
 def _names(tree: ast.AST) -> set[str]:
@@ -164,8 +190,16 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
-def words(cells: list[Cell], name: str, blank: str) -> int:
-    """Words of a written answer; 0 if it is blank or not there."""
+def written(cells: list[Cell], name: str, blank: str, task: str) -> str:
+    """A written answer; empty if it is blank or not there. Without its mark, what stands below its ``task`` counts."""
     texts = [cell.text for cell in cells if cell.grade_id == name and cell.kind != "code"]
-    own = [text for text in texts if text.strip() != blank.strip()]
-    return len(own[-1].split()) if own else 0
+    if not texts:
+        below = False
+        for cell in cells:
+            if cell.kind == "code" or cell.text.startswith("## "):
+                below = cell.text.split() == task.split()
+            elif below:
+                texts.append(cell.text)
+        texts = ["\n\n".join(texts)]
+    own = [text.strip() for text in texts if text.strip() != blank.strip()]
+    return own[-1] if own else ""

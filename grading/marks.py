@@ -17,11 +17,13 @@ from .run import Arrays, Server
 from .spec import Call, Code, Part, Question
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
+MOST_TEXT = 20_000  # characters of a written answer that are kept
 WHY = {
     "time": "it took longer than it may",
     "ended": "its process ended without a result",
     "NotImplementedError": "not written yet",
     "MemoryError": "it took more memory than it may",
+    "space": "it wrote more to disk than it may",
 }
 
 
@@ -43,13 +45,17 @@ class Marks:
 
     student: str
     lines: list[Line] = field(default_factory=list)
-    words: dict[str, int] = field(default_factory=dict)  # of each written answer
+    texts: dict[str, str] = field(default_factory=dict)  # of the written answers
     notes: dict[str, str] = field(default_factory=dict)
     refused: str = ""
 
     @property
     def points(self) -> int:
         return sum(line.points for line in self.lines)
+
+    @property
+    def words(self) -> dict[str, int]:
+        return {name: len(text.split()) for name, text in self.texts.items()}
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Key:
     variant: str
     given: str
     blanks: dict[str, str]
+    tasks: dict[str, str]  # what a written answer is an answer to
     calls: dict[tuple[str, str], list[dict[str, Any]]]
     arrays: dict[str, dict[str, np.ndarray]]  # by question
     right: dict[tuple[str, str], list[list[np.ndarray]]]
@@ -71,13 +78,15 @@ def key(name: str, variant: str, seed: int) -> Key:
     assignment = load(name)
     nb = with_solutions(assignment, variant)
     solved: dict[str, Any] = {}
-    blanks = {}
+    blanks, tasks, task = {}, {}, ""
     for cell in nb.cells:
         about = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "code" and (about.grade_id == "given" or (about.solution and not about.grade)):
             exec(cell.source, solved)
         if about.get("solution"):
             blanks[about.grade_id] = blanked(cell.source, cell.cell_type)
+            tasks[about.grade_id] = task
+        task = cell.source
     calls, arrays, right = {}, {}, {}
     for question in assignment.questions:
         stored: dict[str, np.ndarray] = {}
@@ -88,7 +97,7 @@ def key(name: str, variant: str, seed: int) -> Key:
             calls[question.name, part.name] = packed
             right[question.name, part.name] = [flatten(perform(solved, question.name, c, stored)) for c in packed]
         arrays[question.name] = stored
-    return Key(name, variant, given_code(nb), blanks, calls, arrays, right)
+    return Key(name, variant, given_code(nb), blanks, tasks, calls, arrays, right)
 
 
 def _packed(call: Call, question: Question, stored: dict[str, Any], solved: dict[str, Any], rng: Any) -> dict[str, Any]:
@@ -165,7 +174,10 @@ def grade(path: Path, student: str, answers: Key, server: Server, seconds: float
         cells = []
     for question in assignment.questions:
         marks.lines += _question(question, cells, names, answers, server, seconds, marks)
-    marks.words = {w.name: find.words(cells, w.name, answers.blanks[w.name]) for w in assignment.written}
+    marks.texts = {
+        w.name: find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name])[:MOST_TEXT]
+        for w in assignment.written
+    }
     return marks
 
 
@@ -189,17 +201,18 @@ def _question(
         return none(marks.refused)
     try:
         answer = find.answer(cells, question.name, answers.blanks[question.name], names - {question.name})
+        given = set(find.Cell("code", "", "", find.parsed(answers.given)).defines())
+        definitions = [] if answer is None else find.definitions(cells, answer, given)
     except find.Refused as refusal:
         return none(str(refusal))
     if answer is None:
         return none("not written yet")
     if answer.note:
         marks.notes[question.name] = answer.note
-    given = set(find.Cell("code", "", "", find.parsed(answers.given)).defines())
     calls = [call for part in question.parts for call in answers.calls[question.name, part.name]]
     job = {
         "given": answers.given,
-        "definitions": find.definitions(cells, answer, given),
+        "definitions": definitions,
         "answer": answer.code,
         "name": answer.name,
         "question": question.name,

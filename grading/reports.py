@@ -22,6 +22,16 @@ td, th {{ border-bottom: 1px solid #bbb; padding: .3rem; text-align: left }}
 </body></html>
 """
 
+ANSWERS = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}: written answers</title>
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
+pre {{ white-space: pre-wrap; font: inherit; border-left: 3px solid #bbb; padding-left: 1rem }}
+</style></head><body>
+<h1>{title}: written answers</h1>
+{body}
+</body></html>
+"""
+
 
 def _aside(path: Path, text: str) -> None:
     write_aside(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
@@ -52,6 +62,17 @@ def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str
         body=body,
     )
     _aside(path, text)
+
+
+def answers(path: Path, assignment: Assignment, batch: list[Marks]) -> None:
+    """The page that a person reads who marks the written answers: each question, the answers of all students."""
+    found = []
+    for w in assignment.written:
+        found.append(f"<h2>{html.escape(w.says)} ({w.points} points)</h2>")
+        for marks in batch:
+            text = html.escape(marks.texts.get(w.name, "") or "not written")
+            found.append(f"<h3>{html.escape(marks.student)}</h3><pre>{text}</pre>")
+    _aside(path, ANSWERS.format(title=html.escape(assignment.title), body="\n".join(found)))
 
 
 def _cell(text: str) -> str:

@@ -17,14 +17,19 @@ import numpy as np
 
 from . import walls
 from .assignments import ROOT
+from .child import KNOWN_ERRORS, OWN_ERROR
 
 LARGEST = 64 * walls.MEGABYTE  # of what one call may hand back
-START = "import sys; sys.path.insert(0, sys.argv[1]); from grading.child import serve; serve()"
-LONGEST_START = 120  # seconds until a server has imported torch: a slow disk, not a hung one
+START = """import sys
+sys.path.insert(0, sys.argv[1])
+sys.modules.update(dict.fromkeys(sys.argv[2:]))  # what is None there cannot be imported
+from grading.child import serve
+serve()"""
+WORDS = {"", OWN_ERROR, *(error.__name__ for error in KNOWN_ERRORS)}  # all that an answer can say but by its arrays
 
 
 class Server:
-    """One process that has imported torch and forks a child for each job. Use it in a ``with`` block.
+    """A process that has imported torch, and one that has not, which fork a child for each job. For ``with`` blocks.
 
     ``memory`` is what an answer may take beyond that, in bytes.
     """
@@ -33,7 +38,7 @@ class Server:
         if sentence := walls.missing():
             raise OSError(sentence)
         self.memory = memory
-        self.process: subprocess.Popen[str] | None = None
+        self.processes: dict[tuple[str, ...], subprocess.Popen[str]] = {}  # by what they do without
 
     def __enter__(self) -> "Server":
         return self
@@ -42,43 +47,53 @@ class Server:
         self.stop()
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
+        for process in self.processes.values():
+            process.kill()
+            process.communicate()
+        self.processes.clear()
 
-    def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-I", "-c", START, str(ROOT)]
+    def _started(self, closed: tuple[str, ...]) -> subprocess.Popen[str]:
+        running = self.processes.get(closed)
+        if running is not None and running.poll() is None:
+            return running
+        command = [sys.executable, "-I", "-c", START, str(ROOT), *closed]
         environment = {"OMP_NUM_THREADS": "1", "PATH": os.environ.get("PATH", "")}
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True, start_new_session=True)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True, start_new_session=True)
+        self.processes[closed] = process
+        return process
 
     def answer(self, job: dict[str, Any], arrays: dict[str, np.ndarray], seconds: float) -> list[Any]:
         """For each call of the job its list of arrays, or a word that says why there is none.
 
-        The word is the name of an error, "time", or "ended" where the process went without a result.
+        The word is the name of an error, "time", "space", or "ended" where the process went without a result.
         """
-        if self.process is None or self.process.poll() is not None:
-            self.process = self._start()
-        assert self.process.stdin is not None and self.process.stdout is not None
-        with tempfile.TemporaryDirectory(prefix="grading-") as top:
-            job_folder, folder = Path(top) / "job", Path(top) / "own"
+        process = self._started(tuple(job["closed"]))
+        assert process.stdin is not None and process.stdout is not None
+        top = Path(tempfile.mkdtemp(prefix="grading-"))
+        try:
+            job_folder, folder = top / "job", top / "own"
             job_folder.mkdir()
             folder.mkdir()
             (job_folder / "job.json").write_text(json.dumps(job))
             np.savez(job_folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
             order = {"job": str(job_folder), "folder": str(folder), "seconds": seconds, "memory": self.memory}
             try:
-                self.process.stdin.write(json.dumps(order) + "\n")
-                self.process.stdin.flush()
-                end = json.loads(self.process.stdout.readline())["end"]
+                process.stdin.write(json.dumps(order) + "\n")
+                process.stdin.flush()
+                end = json.loads(process.stdout.readline())["end"]
             except (OSError, ValueError):
                 self.stop()  # the next job gets a new server
                 end = "ended"
+            if end == "space":
+                return [end] * len(job["calls"])
             default = "time" if end == "time" else _read(folder / "all.npz") or "ended"
-            results = [_read(folder / f"{number}.npz") or default for number in range(len(job["calls"]))]
-            shutil.rmtree(folder, ignore_errors=True)
-        return results
+            return [_read(folder / f"{number}.npz") or default for number in range(len(job["calls"]))]
+        finally:
+            try:
+                shutil.rmtree(top, ignore_errors=True)
+            except RecursionError:  # folders in folders, deeper than Python goes
+                subprocess.run(["rm", "-rf", "--", str(top)], check=False)
 
 
 def _read(path: Path) -> Any:
@@ -87,10 +102,11 @@ def _read(path: Path) -> Any:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+        os.close(fd)
+        return "no result that can be read"
     with open(fd, "rb") as file:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
-            return "no result that can be read"
         content = file.read(LARGEST)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -99,7 +115,7 @@ def _read(path: Path) -> Any:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             error = str(arrays["error"])
             if error:
-                return error if error.replace(" ", "").isalpha() and len(error) < 30 else "an error of its own"
+                return error if error in WORDS else OWN_ERROR
             return Arrays(arrays[f"arr_{number}"] for number in range(len(arrays.files) - 1))
     except Exception:  # whatever a hostile file makes of the reader
         return "no result that can be read"

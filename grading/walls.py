@@ -3,11 +3,14 @@
 They are put up from inside the child, need no privileges, and cannot be taken down again.
 
 - Files (Landlock, Linux 5.13): reading only from the folders named, writing only to the child's own folder.
-- System calls (seccomp): no new process, no program, no network, no signals to others, no changes of rights or limits.
-- Limits: memory beyond what the process had, processor seconds, size of a file, open files.
+- System calls (seccomp): no new process, no program, no network, no signals to others, no changes of rights or limits,
+  no memory that is counted for nobody or outlives the process.
+- Rights: none of the super-user's, should the grader run as that.
+- Limits: memory beyond what the process had, processor seconds, size of a file, open files. What all files of the own
+  folder hold together is watched from outside (``child``).
 
-They do not stop: bugs of the kernel, reading the files of the Python installation, using what the process is given (its
-inputs, the clock, the processor for its seconds), and listing what it can read.
+They do not stop: bugs of the kernel, reading the files of the Python installation, asking whether a file exists, and
+using what the process is given (its inputs, the clock, the processor for its seconds).
 """
 
 import ctypes
@@ -23,6 +26,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # --- files: include/uapi/linux/landlock.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+# What may be made and changed in the own folder: files, folders, links. No device, no pipe, no socket, no program.
+_OWN = 0b110 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 14
 _FILE_RIGHTS = 0b111 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: what a file can have
 
 
@@ -58,8 +63,11 @@ def missing() -> str | None:
     return None
 
 
-def confine_files(readable: Iterable[Path], writable: Path) -> None:
-    """From now on this process reads only below ``readable`` and ``writable``, and writes only below ``writable``."""
+def confine_files(readable: Iterable[Path], listed: Iterable[Path], writable: Path) -> None:
+    """From now on this process reads only below ``readable`` and ``writable``, and writes only below ``writable``.
+
+    Below ``listed`` it may see the names of files.
+    """
     version = landlock_version()
     rights = (1 << (13 + (version >= 2) + (version >= 3) + (version >= 5))) - 1
     if version >= 5:
@@ -67,7 +75,8 @@ def confine_files(readable: Iterable[Path], writable: Path) -> None:
     ruleset = _Ruleset(rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     rules = _call(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(size), ctypes.c_uint32(0))
-    wanted = [(path, _READ_FILE | _READ_DIR) for path in readable] + [(writable, rights & ~1)]
+    wanted = [(path, _READ_FILE | _READ_DIR) for path in readable] + [(writable, rights & _OWN)]
+    wanted += [(path, _READ_DIR) for path in listed]
     for path, allowed in wanted:
         try:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -101,12 +110,17 @@ _SYSTEM_CALLS: dict[str, dict[str, int]] = {
         ("reboot", 169, 142), ("setrlimit", 160, 164), ("prlimit64", 302, 261), ("setpriority", 141, 140),
         ("settimeofday", 164, 170), ("clock_settime", 227, 112), ("sethostname", 170, 161), ("swapon", 167, 224),
         ("init_module", 175, 105), ("finit_module", 313, 273), ("kexec_load", 246, 104), ("setsid", 112, 157),
+        ("memfd_create", 319, 279), ("memfd_secret", 447, 447), ("shmget", 29, 194), ("shmat", 30, 196),
+        ("msgget", 68, 186), ("semget", 64, 190), ("mq_open", 240, 180), ("sched_setscheduler", 144, 119),
+        ("sched_setparam", 142, 118), ("sched_setattr", 314, 274), ("sched_setaffinity", 203, 122),
+        ("ioprio_set", 251, 30), ("fcntl", 72, 25),
     ]
 }  # fmt: skip
 _AUDIT = {_X86: 0xC000003E, _ARM: 0xC00000B7}
 _LOAD, _EQUAL, _GREATER, _BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _EPERM, _ENOSYS, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
 _CLONE_THREAD = 0x00010000
+_OWNERS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
 
 
 class _Instruction(ctypes.Structure):
@@ -137,6 +151,9 @@ def confine_calls() -> None:
             refuse = [_argument(0), (_EQUAL, 0, 1, os.getpid()), (_RETURN, 0, 0, _ALLOW), *refuse]
         elif name == "prlimit64":  # a limit may be read
             refuse = [_argument(2), (_EQUAL, 0, 1, 0), (_RETURN, 0, 0, _ALLOW), *refuse]
+        elif name == "fcntl":  # all but what makes the kernel send signals for it
+            choose = [(_EQUAL, 3 - n, 0, command) for n, command in enumerate(_OWNERS)]
+            refuse = [_argument(1), *choose, (_RETURN, 0, 0, _ALLOW), *refuse]
         program += [(_EQUAL, 0, len(refuse), numbers[machine]), *refuse]
     program.append((_RETURN, 0, 0, _ALLOW))
     instructions = (_Instruction * len(program))(*(_Instruction(*line) for line in program))
@@ -144,6 +161,16 @@ def confine_calls() -> None:
     filters = _Program(len(program), ctypes.cast(instructions, ctypes.POINTER(_Instruction)))
     if _libc.prctl(22, 2, ctypes.byref(filters), 0, 0):
         raise OSError(ctypes.get_errno(), "the system call filter was refused")
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int32))
+
+
+def drop_rights() -> None:
+    """From now on this process has none of the super-user's rights; one of an ordinary user has none to lose."""
+    number = {_X86: 126, _ARM: 91}[platform.machine()]
+    _call(number, ctypes.byref(_Header(0x20080522, 0)), ctypes.byref((ctypes.c_uint32 * 6)()))
 
 
 def _no_new_privileges() -> None:
