@@ -41,11 +41,12 @@ def check(name: str, call: Any, expected: float) -> None:
 def collect(file: str, names: list[str], written: list[str]) -> None:
     """Put this notebook into a zip file and say what is in it."""
     try:  # on Colab the notebook lies in a drive, and the page hands it out
-        from google.colab import _message
+        from google.colab import _message, files
 
         answer = _message.blocking_request("get_ipynb", timeout_sec=60)
         notebook = answer["ipynb"]
     except ImportError:
+        files = None
         path = pathlib.Path(file)
         if not path.exists():
             print(f"There is no {file} in this folder: save the notebook")
@@ -70,5 +71,8 @@ def collect(file: str, names: list[str], written: list[str]) -> None:
         state = "blank" if blank else f"{len(text.split())} words"
         print(f"  {name}: {state}")
     size = f"{target.stat().st_size:,} bytes"
-    print(f"{target} ({size}) holds the notebook as it was last saved.")
+    when = "as it stands now" if files else "as it was last saved"
+    print(f"{target} ({size}) holds the notebook {when}.")
     print("Hand in this file.")
+    if files:
+        files.download(str(target))

@@ -42,9 +42,12 @@ def with_wrong(assignment: Assignment, variant: str, wrong: Wrong) -> NotebookNo
     """A hand-in that is right but for this wrong answer. ValueError where the solution has nothing to replace."""
     nb = filled_in(assignment, variant)
     target = cell(nb, wrong.question)
-    if wrong.old not in target.source:
-        raise ValueError(f"{wrong.says}: the solution of {wrong.question}, {variant}, does not contain {wrong.old!r}")
-    target.source = target.source.replace(wrong.old, wrong.new)
+    old, new = wrong.old, wrong.new
+    for name, value in assignment.values(variant).items():
+        old, new = (text.replace(f"<<{name}>>", str(value)) for text in (old, new))
+    if old not in target.source:
+        raise ValueError(f"{wrong.says}: the solution of {wrong.question}, {variant}, does not contain {old!r}")
+    target.source = target.source.replace(old, new)
     return nb
 
 
@@ -59,9 +62,11 @@ def lost(marks: Marks) -> set[str]:
     return {f"{line.question}-{line.part}" for line in marks.lines if line.points < line.most}
 
 
-def failures(name: str, variant: str, server: Server, say: Callable[[str], None] = lambda text: None) -> list[str]:
-    """What does not hold for this variant, one sentence each; an empty list is the proof."""
-    assignment, answers, found = load(name), key(name, variant, SEED), []
+def failures(
+    name: str, variant: str, server: Server, say: Callable[[str], None] = lambda text: None, seed: int = SEED
+) -> list[str]:
+    """What does not hold for this variant, one sentence each; an empty list is the proof, for these drawn inputs."""
+    assignment, answers, found = load(name), key(name, variant, seed), []
     marks = marks_of(filled_in(assignment, variant), answers, server)
     if marks.points != assignment.points():
         found.append(f"the solution gets {marks.points} of {assignment.points()}: it loses {sorted(lost(marks))}")

@@ -60,7 +60,11 @@ class Written:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong answer with a name: ``old`` in the solution of ``question`` becomes ``new``, which ``loses`` parts."""
+    """A wrong answer with a name: ``old`` in the solution of ``question`` becomes ``new``, which ``loses`` parts.
+
+    ``loses`` is what the question's text says, whichever inputs a batch draws. Values of the variant stand in both
+    texts as in the source: ``<<weight_code>>``.
+    """
 
     says: str
     question: str

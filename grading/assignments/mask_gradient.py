@@ -68,8 +68,20 @@ def _module(rng: Rng, which: int, *shapes: tuple[int, int, int, int]) -> list[Ca
 _FUNCTIONS = ("lambda a: float((a**3).sum())", "lambda a: float(np.prod(a))", "lambda a: float(np.sin(a).sum())")
 
 
-def _functions(rng: Rng, *shapes: tuple[int, ...], how: str = "value") -> list[Call]:
-    return [Call((Code(_FUNCTIONS[n % 3]), rng.normal(size=s)), how) for n, s in enumerate(shapes)]
+def _functions(rng: Rng) -> list[Call]:
+    """With the step as it comes, and with one so wide that a one-sided difference, or another step, shows."""
+    cubes, product, sines = (Code(text) for text in _FUNCTIONS)
+    return [
+        Call((product, rng.normal(size=4))),
+        Call((cubes, rng.normal(size=(3, 2)), 0.1)),
+        Call((sines, rng.normal(size=(2, 2, 2)), 0.1)),
+    ]
+
+
+def _unchanged(rng: Rng) -> list[Call]:
+    """Numbers away from zero: the signs of the gradient, which are looked at beside x, then forgive a wrong factor."""
+    x = rng.uniform(0.5, 1.5, size=(3, 2)) * rng.choice([-1.0, 1.0], size=(3, 2))
+    return [Call((Code("lambda a: float((a**2).sum())"), x), "unchanged")]
 
 
 _MODULES = """
@@ -147,8 +159,8 @@ QUESTIONS = (
     Question(
         "by_differences",
         (
-            Part("values", 3, "Central differences", lambda r: _functions(r, (3, 2), (4,), (2, 2, 2))),
-            Part("unchanged", 1, "Central differences leave x as it was", lambda r: _unchanged(r)),
+            Part("values", 3, "Central differences", _functions),
+            Part("unchanged", 1, "Central differences leave x as it was", _unchanged),
         ),
         closed=("torch",),
     ),
@@ -180,13 +192,28 @@ QUESTIONS = (
 )
 
 
-def _unchanged(rng: Rng) -> list[Call]:
-    return [Call((Code("lambda a: float((a**2).sum())"), rng.normal(size=(3, 2))), "unchanged")]
-
-
 _TRUNK, _MASK = ("values", "shapes"), ("values", "shapes")
 _ONES = ("paper", "scaled", "soft")
+_OTHERS = ("scaled", "squared", "soft")
 WRONG = (
+    Wrong("the book's rule where another counts", "to_trunk", "(<<weight_code>>)", "(1 + M)", _TRUNK, _OTHERS),
+    Wrong("the book's rule where another counts", "to_mask", "(<<slope_code>>)", "1", _MASK, _OTHERS),
+    Wrong(
+        "the book's weight where another counts",
+        "module_gradients",
+        "delta_H * (<<weight_code>>)",
+        "delta_H * (1 + M)",
+        ("phi", "x"),
+        _OTHERS,
+    ),
+    Wrong(
+        "the book's slope where another counts",
+        "module_gradients",
+        "delta_H * (<<slope_code>>)",
+        "delta_H",
+        ("theta", "x"),
+        _OTHERS,
+    ),
     Wrong("the signal passes unweighted", "to_trunk", "return ", "return delta_H  # ", _TRUNK),
     Wrong("forgot the one", "to_trunk", "(1 + ", "(", _TRUNK, _ONES),
     Wrong("the mask where its square belongs", "to_trunk", "M * M", "M", _TRUNK, ("squared", "soft")),
@@ -197,7 +224,9 @@ WRONG = (
         "B, C, H, W = M.shape\n    return ",
         ("shapes",),
     ),
-    Wrong("the weight and its slope exchanged", "to_mask", "return ", "return delta_H * M * M * T  # ", _MASK),
+    Wrong(
+        "the weight and its slope exchanged", "to_mask", "return ", "return delta_H * (<<weight_code>>) * T  # ", _MASK
+    ),
     Wrong("the trunk forgotten", "to_mask", ") * T", ")", _MASK),
     Wrong("summed over the pictures", "to_mask", "return ", "T = T.sum(axis=0, keepdims=True)\n    return ", _MASK),
     Wrong(
@@ -230,11 +259,11 @@ WRONG = (
         ("x",),
     ),
     Wrong(
-        "one-sided and coarse",
+        "one-sided",
         "by_differences",
         "(f(x + step) - f(x - step)) / (2 * eps)",
-        "(f(x + 1e3 * step) - f(x)) / (1e3 * eps)",
-        ("values", "unchanged"),
+        "(f(x + step) - f(x)) / eps",
+        ("values",),
     ),
     Wrong(
         "x is left changed",
@@ -243,12 +272,21 @@ WRONG = (
         "    x += eps\n    return gradient",
         ("unchanged",),
     ),
-    Wrong("half of it", "by_differences", "(2 * eps)", "(4 * eps)", ("values", "unchanged")),
+    Wrong("half of it", "by_differences", "(2 * eps)", "(4 * eps)", ("values",)),
+    Wrong("a step of its own", "by_differences", "    gradient = ", "    eps = 1e-5\n    gradient = ", ("values",)),
+    Wrong("nothing is computed, and x stays", "by_differences", "gradient[place] = ", "_ = ", ("values", "unchanged")),
     Wrong(
         "always true",
         "mask_reads_trunk",
         "    _, M = module(x)",
         "    return True",
+        ("plain", "pair", "zero", "frozen"),
+    ),
+    Wrong(
+        "always false",
+        "mask_reads_trunk",
+        "    _, M = module(x)",
+        "    return False",
         ("plain", "pair", "zero", "frozen"),
     ),
     Wrong("the plain sum as a direction", "mask_reads_trunk", "torch.randn_like(M)", "torch.ones_like(M)", ("pair",)),

@@ -84,13 +84,28 @@ def _objects(rng: Rng, n: int, h: int, w: int) -> np.ndarray:
     return found
 
 
+def _far(box: np.ndarray) -> tuple[int, int]:
+    """The corner that is farthest from an object, bool [h, w]."""
+    rows, columns = np.nonzero(box)
+    h, w = box.shape
+    return (h - 1) * bool(rows.mean() < (h - 1) / 2), (w - 1) * bool(columns.mean() < (w - 1) / 2)
+
+
 def _maps(rng: Rng, *shapes: tuple[int, int, int]) -> list[Call]:
-    """Maps that point to the object in every second picture."""
+    """Maps whose largest value lies on the object, far from it, beside it, and so on; the far corner is low or largest.
+
+    Values on the object are above 0.5, and some elsewhere too: so a region may hold the object and more, or miss some.
+    """
     calls = []
     for n, h, w in shapes:
         truth = _objects(rng, n, h, w)
-        maps = rng.uniform(0.1, 1, size=(n, h, w))
-        maps[::2] += truth[::2] * rng.uniform(0.2, 0.9, size=(len(maps[::2]), 1, 1))
+        maps = np.where(truth, rng.uniform(0.5, 1, size=(n, h, w)), rng.uniform(0.1, 0.7, size=(n, h, w)))
+        for k, (m, t) in enumerate(zip(maps, truth, strict=True)):
+            top, left = (int(axis.min()) for axis in np.nonzero(t))
+            m[_far(t)] = 0.0
+            m[top, left] = 1.08  # above every threshold of a variant, wherever the largest value lies
+            m[[(top, left), _far(t), (top, left - 1 if left else left + 2)][k % 3]] = 1.1
+            m *= 1 + k / 4
         calls.append(Call((maps, truth)))
     return calls
 
@@ -99,7 +114,10 @@ def _ties(rng: Rng) -> list[Call]:
     """Maps of a few values, so that several places share the largest: on the object, half on it, mostly off it."""
     truth = np.zeros((4, 5, 6), dtype=bool)
     truth[:, 1:3, 1:4] = True
-    maps = np.round(rng.uniform(0, 0.6, size=(4, 5, 6)), 1)
+    levels = np.sort(rng.uniform(0.1, 0.6, size=6))  # drawn: none of them is a threshold of some rule by accident
+    maps = rng.choice(levels, size=(4, 5, 6))
+    maps[truth] = rng.choice(levels[2:], size=maps[truth].shape)
+    maps[:, 0, 0] = 0.0
     on_it, half, mostly_off, off = "11 22 45", "12 45", "05 44 11", "40 42 45"  # row and column of each
     for k, places in enumerate([on_it, half, mostly_off, off]):
         for place in ((int(text[0]), int(text[1])) for text in places.split()):
@@ -173,9 +191,9 @@ QUESTIONS = (
     Question(
         "interval",
         (
-            Part("values", 3, "The interval of differences", lambda r: _numbers(r, 5, 12)),
+            Part("values", 3, "The interval of differences", lambda r: _numbers(r, 5, 12, 31)),
             Part("two", 1, "The interval of two differences", lambda r: _numbers(r, 2)),
-            Part("many", 1, "The interval of many differences", lambda r: _numbers(r, 31, 60)),
+            Part("many", 1, "The interval of many differences", lambda r: _numbers(r, 40, 60)),
         ),
         closed=("torch",),
     ),
@@ -197,7 +215,9 @@ QUESTIONS = (
     ),
 )
 _BEST = "best = m == m.max()"
-_REGION = "scores[n] = (R & t).sum() / (R | t).sum()"
+_POINTING, _BOOK = "<<pointing_code>>", VARIANTS["paper"]["pointing_code"]
+_REGION, _BOOK_REGION = "<<region_code>>", VARIANTS["paper"]["region_code"]
+_LAST, _OTHERS = ("tolerant", "balanced"), ("scaled", "tolerant", "balanced")
 WRONG = (
     Wrong(
         "only the first of several largest",
@@ -206,6 +226,8 @@ WRONG = (
         "best = np.arange(m.size).reshape(m.shape) == m.argmax()",
         ("ties",),
     ),
+    Wrong("the book's rule where another counts", "pointing", _POINTING, _BOOK, ("ties",), ("scaled",)),
+    Wrong("the book's rule where another counts", "pointing", _POINTING, _BOOK, ("values", "ties"), _LAST),
     Wrong("the smallest instead of the largest", "pointing", "m.max()", "m.min()", ("values", "ties", "one")),
     Wrong("the largest of all pictures", "pointing", "m.max()", "maps.max()", ("values",)),
     Wrong(
@@ -220,18 +242,25 @@ WRONG = (
     Wrong(
         "the share of the object that is found", "overlap", "(R | t).sum()", "t.sum()", ("values", "ties", "constant")
     ),
-    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("values", "constant"), ("paper",)),
-    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("ties", "constant"), ("scaled",)),
+    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("constant",), ("paper", "scaled", "balanced")),
     Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("values", "ties", "constant"), ("tolerant",)),
-    Wrong("larger, not at least", "overlap", "m >= ", "m > ", ("constant",), ("balanced",)),
     Wrong(
         "one threshold for all pictures",
+        "overlap",
+        "m.min() + <<alpha>> * (m.max() - m.min())",
+        "maps.min() + <<alpha>> * (maps.max() - maps.min())",
+        ("values",),
+        ("scaled",),
+    ),
+    Wrong("the book's rule where another counts", "overlap", _REGION, _BOOK_REGION, ("values", "ties"), _OTHERS),
+    Wrong(
+        "the first map for all pictures",
         "overlap",
         "m, t = maps[n], truth[n]",
         "m, t = maps[0], truth[n]",
         ("values", "ties"),
     ),
-    Wrong("counted in thirds of a place", "usual_place", "axis=0)", "axis=0) / 3", ("values",)),
+    Wrong("the number of pictures, not the share", "usual_place", "np.mean", "np.sum", ("values",)),
     Wrong("most pictures instead of the share", "usual_place", "axis=0)", "axis=0) > 0.5", ("values",)),
     Wrong(
         "the middle of even sides off by half",
@@ -265,15 +294,16 @@ WRONG = (
         "interval",
         "T[n - 2] if n - 1 <= 30 else 1.96",
         "1.96",
-        ("values", "two", "many"),
+        ("values", "two"),
     ),
     Wrong(
         "one degree of freedom too many",
         "interval",
         "T[n - 2] if n - 1 <= 30",
         "T[n - 1] if n <= 30",
-        ("values", "two", "many"),
+        ("values", "two"),
     ),
+    Wrong("the table left one line early", "interval", "n - 1 <= 30", "n <= 30", ("values",)),
     Wrong("the deviation, and not of the mean", "interval", " / np.sqrt(n)", "", ("values", "two", "many")),
     Wrong(
         "the plain interval of a share",

@@ -40,7 +40,7 @@ def _stack(rng: Rng, rule: str, *shapes: tuple[int, ...]) -> list[Call]:
 def _cases(rng: Rng, *rule: str, same: bool = False) -> list[Call]:
     calls = []
     for k in (1, 3, 8):
-        low, high = sorted(rng.uniform(0.05, 0.95, size=2))
+        low, high = rng.uniform(0.05, 0.35), rng.uniform(0.65, 0.95)
         calls.append(Call((k, float(low), float(low if same else high), *rule)))
     return calls
 
@@ -53,21 +53,24 @@ def _stages(rng: Rng, *, mixed: bool) -> list[Call]:
 
 
 def _curves(rng: Rng, kind: str) -> list[Call]:
-    rising = [round(float(v), 3) for v in sorted(rng.uniform(0.1, 0.95, size=9))]
+    """Values that rise by at least 0.01. A level is one of the values where they rise, and lies between them else."""
+    rising = [round(0.1 + 0.09 * n + float(rng.uniform(0, 0.08)), 3) for n in range(9)]
     if kind == "rising":
         return [Call((rising, rising[n])) for n in (0, 4, 8)]
     if kind == "never":
-        return [Call((rising, 0.99)), Call(([0.9, 0.95, 0.2], 0.5))]
-    return [Call((rising[5:] + rising[:3] + rising[4:], rising[4])), Call(([0.9, 0.1, 0.9, 0.9], 0.5))]
+        return [Call((rising, 0.99)), Call(([0.3, 0.2, 0.4], 0.5))]
+    between = (rising[3] + rising[4]) / 2
+    return [Call((rising[5:] + rising[:3] + rising[4:], between)), Call(([0.9, 0.1, 0.9, 0.9], 0.5))]
 
 
 QUESTIONS = (
     Question(
         "passes",
         (
-            Part("naive", 2, "What passes under naive learning", lambda r: _stack(r, "naive", (4, 2, 3, 3), (6, 5))),
-            Part("here", 3, "What passes under the rule here", lambda r: _stack(r, "here", (4, 2, 3, 3), (6, 5))),
-            Part("single", 1, "What one module alone passes", lambda r: _stack(r, "here", (1, 2, 2, 3, 3))),
+            Part("naive", 2, "What passes under naive learning", lambda r: _stack(r, "naive", (4, 2, 3, 3))),
+            Part("here", 2, "What passes under the rule here", lambda r: _stack(r, "here", (4, 2, 3, 3), (6, 3, 2, 4))),
+            Part("single", 1, "What one module alone passes", lambda r: _stack(r, "here", (1, 2, 3, 3))),
+            Part("shapes", 1, "Masks of any shape", lambda r: _stack(r, "naive", (6, 5), (3, 7), (2, 2, 2, 3, 3))),
         ),
         closed=("torch",),
     ),
@@ -106,28 +109,38 @@ QUESTIONS = (
         closed=("torch",),
     ),
 )
-_HERE = ("here", "single")
+_HERE, _ALSO = ("here", "single"), ("here", "constant")
+_OTHERS = ("scaled", "squared", "soft")
 WRONG = (
     Wrong(
         "the product of means",
         "passes",
         "left.reshape(len(left), -1).mean(axis=1)",
         "np.cumprod(weights.reshape(len(left), -1).mean(axis=1))",
-        ("naive", "here"),
+        ("naive", "here", "shapes"),
     ),
+    Wrong("the book's rule where another counts", "passes", "<<weight_code>>", "1 + M", _HERE, _OTHERS),
+    Wrong("the book's rule where another counts", "predicted", "<<weight_polynomial>>", "[1, 1]", _ALSO, _OTHERS),
+    Wrong("the book's rule where another counts", "spread", "<<weight_polynomial>>", "[1, 1]", ("values",), _OTHERS),
     Wrong("both rules are naive", "passes", "M if rule", "M if True or rule", _HERE),
-    Wrong("the rules exchanged", "passes", '== "naive"', '!= "naive"', ("naive", *_HERE)),
-    Wrong("a sum instead of a product", "passes", "np.cumprod", "np.cumsum", ("naive", "here")),
-    Wrong("only the last module", "passes", "np.cumprod(weights, axis=0)", "np.array(weights)", ("naive", "here")),
+    Wrong("the rules exchanged", "passes", '== "naive"', '!= "naive"', ("naive", *_HERE, "shapes")),
+    Wrong("a sum instead of a product", "passes", "np.cumprod", "np.cumsum", ("naive", "here", "shapes")),
+    Wrong(
+        "only the last module",
+        "passes",
+        "np.cumprod(weights, axis=0)",
+        "np.array(weights)",
+        ("naive", "here", "shapes"),
+    ),
     Wrong(
         "a shape of four axes taken for granted",
         "passes",
         "left.reshape(len(left), -1).mean(axis=1)",
         "left.mean(axis=(1, 2, 3))",
-        ("naive", "here", "single"),
+        ("shapes",),
     ),
     Wrong(
-        "the weight of the mean mask to the power of one",
+        "the weight of one module, whatever their number",
         "predicted",
         "(high - low)) ** k",
         "(high - low))",
@@ -171,10 +184,10 @@ WRONG = (
         "epochs_to",
         "    number = 0\n",
         "    return next((n for n, v in enumerate(values, 1) if v >= level), 0)\n    number = 0\n",
-        ("dips", "never"),
+        ("dips",),
     ),
     Wrong("counted from zero", "epochs_to", "number = epoch", "number = epoch - 1", ("rising", "dips")),
-    Wrong("larger, and not at least", "epochs_to", "< level", "<= level", ("rising", "dips")),
+    Wrong("larger, and not at least", "epochs_to", "< level", "<= level", ("rising",)),
     Wrong(
         "the last epoch where there is none", "epochs_to", "return number", "return number or len(values)", ("never",)
     ),

@@ -65,6 +65,11 @@ def _maps(rng: Rng, *shapes: tuple[int, ...], how: str = "value") -> list[Call]:
     return [Call((rng.normal(size=shape),), how) for shape in shapes]
 
 
+def _positive(rng: Rng, *shapes: tuple[int, ...], sign: float = 1.0) -> list[Call]:
+    """Maps of one sign: what a window over the edge is filled up with shows where all values are negative alone."""
+    return [Call((sign * rng.uniform(1, 2, size=shape),)) for shape in shapes]
+
+
 def _resized(rng: Rng, *sizes: tuple[int, int, int, int], batch: int = 2, how: str = "value") -> list[Call]:
     return [Call((rng.normal(size=(batch, 3, h, w)), [H, W]), how) for h, w, H, W in sizes]
 
@@ -102,9 +107,14 @@ QUESTIONS = (
     Question(
         "pool",
         (
-            Part("even", 2, "Pooling of maps with even sides", lambda r: _maps(r, (2, 3, 8, 6), (3, 2, 4, 12))),
-            Part("odd", 2, "Pooling of maps with odd sides", lambda r: _maps(r, (2, 3, 7, 9), (2, 1, 5, 6))),
-            Part("negative", 1, "Pooling where all values are negative", lambda r: _negative(r)),
+            Part("even", 2, "Pooling of maps with even sides", lambda r: _positive(r, (2, 3, 8, 6), (3, 2, 4, 12))),
+            Part("odd", 2, "Pooling of maps with odd sides", lambda r: _positive(r, (2, 3, 7, 9), (2, 1, 5, 11))),
+            Part(
+                "negative",
+                1,
+                "Pooling where all values are negative",
+                lambda r: _positive(r, (2, 2, 6, 6), (1, 3, 5, 8), sign=-1.0),
+            ),
         ),
         torch=True,
     ),
@@ -154,32 +164,41 @@ QUESTIONS = (
 )
 
 
-def _negative(rng: Rng) -> list[Call]:
-    return [Call((-rng.uniform(1, 2, size=shape),)) for shape in ((2, 2, 6, 6), (1, 3, 5, 8))]
-
-
 def _large(rng: Rng) -> list[Call]:
-    return [Call((1000 * rng.choice([-1.0, 1.0], size=(2, 3, 4, 4)),))]
+    logits = 1000 * rng.choice([-1.0, 1.0], size=(2, 3, 4, 4))
+    logits[:, :, 0, 0] = -1000  # a place where every channel is low
+    logits[:, :, 1, 1] = 1000
+    return [Call((logits,))]
 
 
 _POOL, _UP = (
     "F.max_pool2d(x, 3, stride=2, ceil_mode=True)",
     "F.interpolate(x, size=size, **how)",
 )
-_SKIP = (
-    "sizes, kept = [], []\n        for level in range(self.depth):\n            if level > 0:\n"
-    "                kept.append(self.skips[level - 1](x))"
-)
+_PAPER = ("paper",)
+_OTHERS = ("scaled", "gated", "averaged")
+_LAST = "            x = self.upsample(x, sizes[level])\n"
+_DOWN = """\
+                kept.append(self.skips[level - 1](x))
+            sizes.append(x.shape[2:])
+            x = self.down[level](self.pool(x))
+"""
+_EARLY = """\
+                kept.append(self.skips[level - 1](pooled))
+            sizes.append(x.shape[2:])
+            pooled = self.pool(x)
+            x = self.down[level](pooled)
+"""
 WRONG = (
     Wrong("pooling with padding 1", "pool", _POOL, "F.max_pool2d(x, 3, 2, padding=1)", ("even", "odd", "negative")),
-    Wrong("no window over the edge", "pool", _POOL, "F.max_pool2d(x, 3, 2)", ("even", "odd", "negative")),
+    Wrong("no window over the edge", "pool", _POOL, "F.max_pool2d(x, 3, 2)", ("even", "negative")),
     Wrong("average instead of maximum", "pool", "F.max_pool2d", "F.avg_pool2d", ("even", "odd", "negative")),
     Wrong(
         "the edge filled up with zeros",
         "pool",
         _POOL,
         "F.max_pool2d(F.pad(x, (0, 1 - x.shape[3] % 2, 0, 1 - x.shape[2] % 2)), 3, 2)",
-        ("even", "negative"),
+        ("negative",),
     ),
     Wrong("nearest instead of bilinear", "upsample", _UP, "F.interpolate(x, size=size)", ("double", "any", "one")),
     Wrong("corners not aligned", "upsample", "True", "False", ("double", "any", "one")),
@@ -193,6 +212,22 @@ WRONG = (
     ),
     Wrong("the batch squeezed away", "activate", "    return ", "    z = z.squeeze(0)\n    return ", ("one",)),
     Wrong("a mask that is detached", "activate", "    return ", "    z = z.detach()\n    return ", ("gradients",)),
+    Wrong(
+        "the book's sigmoid where another rule counts",
+        "activate",
+        "    return ",
+        "    return torch.sigmoid(z)  # ",
+        ("values", "one", "large", "gradients"),
+        _OTHERS,
+    ),
+    Wrong(
+        "a quotient that overflows",
+        "activate",
+        "torch.sigmoid(z)",
+        "torch.exp(z) / (1 + torch.exp(z))",
+        ("large",),
+        _PAPER,
+    ),
     Wrong(
         "over places instead of channels",
         "activate",
@@ -212,8 +247,9 @@ WRONG = (
     Wrong(
         "activation before the up-sampling",
         "MaskBranch",
-        "x = self.tail(x)\n        return self.activate(x)",
-        "return x",
+        _LAST,
+        "            if level == 0:\n                return self.upsample(self.activate(self.tail(x)), sizes[0])\n"
+        + _LAST,
         ("shallow", "deep", "odd", "one", "gradients"),
     ),
     Wrong(
@@ -223,14 +259,16 @@ WRONG = (
         "s = F.interpolate(kept[self.depth - 1 - level], size=x.shape[2:])",
         ("deep",),
     ),
+    Wrong("skip read before the unit of its level", "MaskBranch", _DOWN, _EARLY, ("deep", "odd", "gradients")),
+    Wrong("no skip at all", "MaskBranch", "(<<skip_code>>)", "(x)", ("deep", "odd", "gradients")),
     Wrong(
-        "skip read one level too high",
+        "the book's skip where another rule counts",
         "MaskBranch",
-        _SKIP,
-        _SKIP.replace("sizes", "before = x\n        sizes", 1).replace("(x)", "(self.pool(before))"),
+        "(<<skip_code>>)",
+        "(x + s)",
         ("deep", "odd", "gradients"),
+        _OTHERS,
     ),
-    Wrong("no skip at all", "MaskBranch", "s = kept[level - 1]", "s = x", ("deep", "odd", "gradients")),
     Wrong(
         "sizes doubled on the way up",
         "MaskBranch",
@@ -254,6 +292,14 @@ WRONG = (
     ),
     Wrong("the skip detached", "MaskBranch", "s = kept[level - 1]", "s = kept[level - 1].detach()", ("gradients",)),
     Wrong("forgot the one", "fuse", "(1 + ", "(", ("values", "gradients"), ("paper", "scaled", "gated")),
+    Wrong(
+        "the book's fusion where another rule counts",
+        "fuse",
+        "return ",
+        "return (1 + M) * T  # ",
+        ("values", "gradients"),
+        _OTHERS,
+    ),
     Wrong("mask added to the trunk", "fuse", "return ", "return M + T  # ", ("values", "gradients")),
     Wrong("the mask detached in the fusion", "fuse", "return ", "M = M.detach()\n    return ", ("gradients",)),
     Wrong("the square forgotten", "fuse", "M * M", "M", ("values", "gradients"), ("gated", "averaged")),
