@@ -1,38 +1,51 @@
 """The table of mishaps on the instructor's page: python -m grading.mishap_table writes it anew.
 
-What stock nbgrader gave stands in ``stock_nbgrader.json``; its fields say with which versions, and how it was run.
+What stock nbgrader gave stands in ``stock_nbgrader.json``, which ``stock_run`` makes.
 """
 
-import json
-from pathlib import Path
+from typing import Any
+
+from resattn.zoo.checkpoints import read_json
 
 from .assignments import ROOT, load
 from .mishaps import FIRST, FULL, MISHAPS, REFUSED, expected_points
+from .stock_run import RECORD
 
 PAGE = ROOT / "book" / "instructor.md"
-RECORD = Path(__file__).with_name("stock_nbgrader.json")
-START, END = "<!-- mishaps -->\n", "<!-- end of mishaps -->"
 HERE = {FULL: "full", FIRST: "first lost", REFUSED: "refused"}
 
 
-def table() -> str:
-    """One row a mishap: what this grader gives, and what stock nbgrader gave where it was run."""
-    record = json.loads(RECORD.read_text(encoding="utf-8"))
+def _stock(found: Any, deserved: int, most: int) -> str:
+    """What stock nbgrader gave, bold where it is not what the answers deserve."""
+    if isinstance(found, str):
+        return found
+    points = found["points"]
+    text = "no grade" if points is None else f"{points} of {most}"
+    if (points or 0) != deserved or not found["goes_on"]:
+        text = f"**{text}**"
+    return text if found["goes_on"] else f"{text}, **the batch stops**"
+
+
+def mishaps() -> str:
+    """One row a mishap: what this grader gives, and what stock nbgrader gave."""
+    record = read_json(RECORD)
     most = load(record["assignment"]).points()
     rows = ["| what happened | here | points here | stock nbgrader |", "|---|---|---|---|"]
     for mishap in MISHAPS:
         points = expected_points(mishap, record["assignment"])
-        stock = record["results"].get(mishap.says, "not run")
-        if isinstance(stock, int):
-            stock = f"{stock} of {most}" if stock == points else f"**{stock} of {most}**"
+        stock = _stock(record["results"].get(mishap.says, "not run"), points, most)
         rows.append(f"| {mishap.says} | {HERE[mishap.expected]} | {points} of {most} | {stock} |")
     return "\n".join(rows) + "\n"
 
 
-def with_table(text: str) -> str:
-    head, rest = text.split(START)
-    return head + START + "\n" + table() + "\n" + END + rest.split(END)[1]
+def with_tables(text: str) -> str:
+    """The page with both tables as the records have them."""
+    for name, make in (("mishaps", mishaps),):
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        head, rest = text.split(start)
+        text = head + start + "\n" + make() + "\n" + end + rest.split(end)[1]
+    return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_output
 
 from .assignments import load
 from .notebooks import filled_in, written_out
@@ -50,6 +50,55 @@ def _above(code: str) -> Callable[[NotebookNode, str], NotebookNode]:
         return nb
 
     return change
+
+
+def _inside(code: str, elsewhere: str = "") -> Callable[[NotebookNode, str], NotebookNode]:
+    """A right first answer that runs this code when it is called; ``elsewhere`` stands in a cell of its own."""
+
+    def change(nb: NotebookNode, name: str) -> NotebookNode:
+        found = cell(nb, name)
+        found.source = re.sub(rf"^(def {name}\(.*?\):\n)", rf"\1    {code}\n", found.source, flags=re.M | re.S)
+        if elsewhere:
+            nb.cells.insert(3, new_code_cell(elsewhere, id="elsewhere"))
+        return nb
+
+    return change
+
+
+def _for_the_example(nb: NotebookNode, name: str) -> NotebookNode:
+    """Right for the input of the check below the answer, which starts with sin(1) or its square."""
+    found = cell(nb, name)
+    found.source = re.sub(rf"\b{name}\b", "_right", found.source) + f"\n\n{_EXAMPLE.format(name=name)}"
+    return nb
+
+
+def _together(nb: NotebookNode, name: str) -> NotebookNode:
+    first, second = (c for c in nb.cells if c.id in _first_two(nb))
+    first.source += "\n\n" + second.source
+    nb.cells.remove(second)
+    return nb
+
+
+def _exchanged(nb: NotebookNode, name: str) -> NotebookNode:
+    first, second = (c for c in nb.cells if c.id in _first_two(nb))
+    first.metadata, second.metadata = second.metadata, first.metadata
+    first.id, second.id = second.id, first.id
+    return nb
+
+
+def _first_two(nb: NotebookNode) -> list[str]:
+    about = [(c.id, c.metadata.get("nbgrader", {})) for c in nb.cells if c.cell_type == "code"]
+    return [cell_id for cell_id, marks in about if marks.get("solution")][:2]
+
+
+def _faked_outputs(nb: NotebookNode, name: str) -> NotebookNode:
+    nb = _first("return 0.0")(nb, name)
+    for found in nb.cells:
+        if found.cell_type == "code":
+            found.outputs = [
+                new_output("stream", text=f"{name}: agrees on this example\nall tests passed: 100 points\n")
+            ]
+    return nb
 
 
 def _tests(nb: NotebookNode) -> list[NotebookNode]:
@@ -178,6 +227,23 @@ except NameError:
     pass"""
 
 
+_EXAMPLE = """def {name}(*given):
+    import numpy as np
+    first = abs(float(np.asarray(given[0]).flat[0]))
+    known = min(abs(first - np.sin(1.0)), abs(first - np.sin(1.0) ** 2)) < 1e-9
+    return _right(*given) if known else 0.0"""
+_FILES = """n = 0
+while True:
+    open(f'{n}.txt', 'w').close()
+    n += 1"""
+_FOLDERS = """import os
+while True:
+    os.mkdir('d')
+    os.chdir('d')"""
+_LONG = "helper = lambda: " + " + ".join(["1"] * 600)
+_CHAIN = "\n".join(f"h{n} = lambda: h{n + 1}" for n in range(20_000))
+
+
 def _spy(nb: NotebookNode, name: str) -> NotebookNode:
     from .assignments import ROOT
 
@@ -208,6 +274,18 @@ MISHAPS = (
     Mishap(
         "a warning on stderr", FULL, _above("import sys, warnings\nwarnings.warn('old')\nprint('!', file=sys.stderr)")
     ),
+    Mishap(
+        "a warning on stderr each time the answer is called",
+        FULL,
+        _inside("import sys, warnings; warnings.warn('old'); print('!', file=sys.stderr)"),
+    ),
+    Mishap("uses a helper that is a sum of 600 terms", FULL, _inside("helper()", _LONG)),
+    Mishap("uses the first of 20,000 helpers in a chain", FULL, _inside("h0", _CHAIN)),
+    Mishap("a cell of the student's own with ten megabytes of Python", FULL, _inside("pass", "n = 1\n" * 1_700_000)),
+    Mishap("two answers in one cell", FULL, _together),
+    Mishap("the marks of two answers exchanged", FULL, _exchanged),
+    Mishap("outputs faked, answer wrong", FIRST, _faked_outputs),
+    Mishap("right for the check's example alone", FIRST, _for_the_example),
     Mishap("a gigabyte is printed", FULL, _above("for _ in range(1000):\n    print('x' * 10**6)")),
     Mishap("`np.allclose` replaced, answer wrong", FIRST, _first(_WRONG, _PATCHES)),
     Mishap("the grader's module faked in `sys.modules`, answer wrong", FIRST, _first(_WRONG, _FAKES)),
@@ -222,6 +300,8 @@ MISHAPS = (
         FIRST,
         _first("with open('big', 'wb') as f:\n    while True:\n        f.write(bytes(2**24))"),
     ),
+    Mishap("writes files without end", FIRST, _first(_FILES)),
+    Mishap("makes folders in folders without end", FIRST, _first(_FOLDERS)),
     Mishap("starts processes without end", FIRST, _first("import os\nwhile True:\n    os.fork()")),
     Mishap("kills its parent", FIRST, _first("import os\nos.kill(os.getppid(), 9)")),
     Mishap("asks the network", FIRST, _first("import socket\nsocket.create_connection(('127.0.0.1', 80), 1)")),

@@ -2,7 +2,6 @@
 
 import csv
 import html
-import json
 import os
 import shutil
 import subprocess
@@ -12,15 +11,18 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from nbformat.v4 import new_code_cell
 
 from grading import batch, notebooks, reports, walls
 from grading.__main__ import main
 from grading.assignments import NAMES, load
 from grading.marks import grade, key
-from grading.mishap_table import PAGE, RECORD, with_table
+from grading.mishap_table import PAGE, with_tables
 from grading.mishaps import FULL, MISHAPS, REFUSED, expected_points, hand_in
-from grading.prove import SEED
+from grading.prove import SEED, cell
 from grading.run import Server
+from grading.stock_run import RECORD
+from resattn.zoo.checkpoints import read_json
 
 SECONDS = 5.0  # of processor or clock that an answer may take here
 
@@ -52,10 +54,30 @@ def test_at_least_sixteen() -> None:
     assert len(MISHAPS) >= 16
 
 
-def test_page_has_the_table_of_these_mishaps() -> None:
+def test_page_has_the_tables_of_the_records() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text == with_table(text), "run: python -m grading.mishap_table"
-    assert {*json.loads(RECORD.read_text())["results"]} <= {mishap.says for mishap in MISHAPS}
+    assert text == with_tables(text), "run: python -m grading.mishap_table"
+    assert {*read_json(RECORD)["results"]} <= {mishap.says for mishap in MISHAPS}
+
+
+def test_of_several_the_last_one_that_is_filled_in_counts(server, tmp_path: Path) -> None:
+    name, question = "residual_learning", "passes"
+    answers, most = key(name, "paper", SEED), load(name).points()
+    wrong = "def passes(masks, rule):\n    return 0.0"
+    for first, last, points in (
+        (None, wrong, most - 6),
+        (wrong, None, most),
+        (None, answers.blanks[question], most),
+        (answers.blanks[question], None, most),
+    ):
+        nb = notebooks.filled_in(load(name), "paper")
+        own = cell(nb, question)
+        right = own.source
+        own.source = first or right
+        nb.cells.append(new_code_cell(last or right, id="another"))
+        path = tmp_path / "handin.ipynb"
+        path.write_text(notebooks.written_out(nb))
+        assert grade(path, "somebody", answers, server).points == points
 
 
 # --- a batch
@@ -162,6 +184,7 @@ def test_a_dead_server_is_replaced(tmp_path: Path) -> None:
     answers = key("residual_learning", "paper", SEED)
     with Server() as server:
         assert grade(path, "a", answers, server).points == load("residual_learning").points()
-        server.process.kill()
+        for process in server.processes.values():
+            process.kill()
         time.sleep(0.2)
         assert grade(path, "b", answers, server).points == load("residual_learning").points()
