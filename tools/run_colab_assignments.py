@@ -89,7 +89,7 @@ def way(name: str, interpreter: Path) -> float:
     """Seconds of one assignment's way. Raises AssertionError where it does not lead to full marks."""
     assignment = load(name)
     stem = notebooks.file_stem(assignment, VARIANT)
-    pip = [interpreter, "-m", "pip", "uninstall", "--quiet", "--yes", "resattn"]
+    pip = [str(interpreter), "-m", "pip", "uninstall", "--quiet", "--yes", "resattn"]
     subprocess.run(pip, check=True, capture_output=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as top:
