@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT
 
 import resattn
-from experiments import additions, cued, depth, noise, noise_control, runner, supervision
+from experiments import additions, cued, depth, labels, noise, noise_control, runner, supervision
 from experiments.__main__ import main
 from resattn.analysis import count_parameters
 from resattn.data import ImageSet, cued_scenes, scenes
@@ -362,6 +362,28 @@ def test_a_depth_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     record = depth.train(depth.DepthRun("open", 1, 4, 1), tmp_path, "cpu")
     assert 0 <= record["test_error"] <= 1 and list(record["response"]) == ["stage1", "stage2", "stage3"]
     json.dumps(record)
+
+
+def test_the_right_label_is_ranked_among_the_ten() -> None:
+    gains = torch.rand(40, 10) + 1
+    right, other = torch.arange(40) % 10, (torch.arange(40) + 3) % 10
+    gains[torch.arange(40), right] = 2.5
+    found = labels.preference(gains.log(), right, other)
+    assert found["rank"][:2] == [-4.5, 0] and found["lead"][0] > 20 and found["over_other_object"][0] > 20
+    gains[torch.arange(40), right] = 0.5
+    found = labels.preference(gains.log(), right)
+    assert found["rank"][:2] == [4.5, 0] and found["lead"][0] < -20 and "over_other_object" not in found
+
+
+def test_labels_are_measured_on_pictures_that_the_first_look_had_not_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert len(labels.test_pictures("cued_arl")) == labels.LAST - labels.FIRST
+    assert torch.equal(labels.test_pictures("attention56_scenes").images[0], scenes("test", 201).images[200])
+    monkeypatch.setattr(labels, "LAST", labels.FIRST + 20)
+    record = labels.train(labels.LabelRun("cued_nal"), tmp_path, "cpu")
+    assert record["pictures"] == 20 and list(record["modules"]) == ["stage1.attention1", "stage2.attention1"]
+    assert all(0 < module["gain"] < 1 for module in record["modules"].values())
 
 
 def test_the_log_is_up_to_date() -> None:
