@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import chapter_rules as rules
-from tools import notebooks, page_rules
+from tools import first_figures, notebooks, page_rules
 
 NAME = "05_good_chapter.ipynb"
 TOP = """\
@@ -393,6 +393,40 @@ def test_run_stores_text_and_keeps_ids(tmp_path: Path, capsys) -> None:
     assert [cell.id for cell in stored.cells] == [cell.id for cell in cells]
     assert "must have one H1" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_first_figure_is_what_its_cell_draws(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    path, kept = folder / "07_x.ipynb", tmp_path / "book" / "_static" / "first" / "07.png"
+    draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    cells = [
+        new_markdown_cell("```{figure} ../book/_static/first/07.png\n```"),
+        code(draw, tags=(first_figures.TAG,)),
+    ]
+    nb = new_notebook(cells=cells)
+
+    def found() -> str:
+        return "; ".join(first_figures.breaches(nb, path))
+
+    assert "is missing" in found()
+    path.write_text(nbformat.writes(nb))
+    notebooks.main([str(path)])
+    assert kept.exists() and found() == ""
+    nb.cells[1].source += "  # changed"
+    assert "was drawn by another cell" in found()
+    nb.cells[1].metadata.tags = []
+    assert "1 first figures are named and 0 cells" in found()
+    nb.cells = [
+        new_markdown_cell("```{figure} ../book/_static/first/06.png\n```"),
+        code(draw, tags=(first_figures.TAG,)),
+    ]
+    assert "must be 07.png" in found()
+    before = kept.read_bytes()
+    nb.cells[1].source = "1"
+    path.write_text(nbformat.writes(nb))
+    assert notebooks.main([str(path)]) == 1 and "must show one picture, shows 0" in capsys.readouterr().err
+    assert kept.read_bytes() == before
 
 
 def test_run_leaves_a_failing_chapter_as_it_was(tmp_path: Path, capsys) -> None:

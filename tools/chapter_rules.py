@@ -26,7 +26,7 @@ CPU_MINUTES = 3  # the budget of a chapter on two cores
 MIN_COMPARED = 5  # cells with text that nbval compares, at least
 MIN_SHARE = 0.5  # of all cells with text
 MIN_EXERCISES = 3
-TAGS = {"setup", "nbval-ignore-output", "hide-input", "hide-output", "hide-cell"}
+TAGS = {"setup", "nbval-ignore-output", "hide-input", "hide-output", "hide-cell", "first-figure"}
 
 MINUTES = re.compile(r"^\*\*Minutes:\*\* (\d+) on two CPU cores(?:, (\d+) on a GPU)?\.", re.MULTILINE)
 EQUATION = re.compile(r"^\$\$\s*\((\S+)\)\s*$|^:label: (eq-\S+)\s*$", re.MULTILINE)

@@ -3,7 +3,8 @@
     python -m tools.notebooks notebooks/05_attention_module.ipynb           run, normalise, check
     python -m tools.notebooks --check notebooks/05_attention_module.ipynb   only check what is stored
 
-Stored are text outputs, and what a cell glued; images, frame players and widget views are dropped. The chapters run on
+Stored are text outputs, and what a cell glued; images, frame players and widget views are dropped, but for the first
+figure (`tools.first_figures`). The chapters run on
 Scenes, whatever data the machine has, so that everybody who runs this stores the same text.
 """
 
@@ -19,9 +20,14 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from tools import first_figures
 from tools.chapter_rules import breaches
 
 CELL_SECONDS = 240  # a hung kernel fails after this
+KERNEL_SETTINGS = """c = get_config()
+c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "dpi": 220}
+c.HistoryManager.enabled = False
+"""  # a first figure that is kept is sharp on dense screens
 CELL_METADATA = ("tags", "mystnb", "nbgrader")
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -38,8 +44,11 @@ def execute(nb: NotebookNode, folder: Path) -> None:
         store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    with tempfile.TemporaryDirectory() as nothing:
-        client.execute(env={**os.environ, "RESATTN_DATA": nothing})
+    with tempfile.TemporaryDirectory() as nothing, tempfile.TemporaryDirectory() as settings:
+        profile = Path(settings) / "profile_default"
+        profile.mkdir()
+        (profile / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS)
+        client.execute(env={**os.environ, "RESATTN_DATA": nothing, "IPYTHONDIR": settings})
 
 
 def _kept(output: NotebookNode) -> NotebookNode | None:
@@ -101,7 +110,7 @@ def write(nb: NotebookNode, path: Path) -> None:
 def check(path: Path) -> list[str]:
     """Breaches of the rules in the stored notebook, its form included."""
     nb = nbformat.read(path, as_version=4)
-    found = breaches(nb, path.name)
+    found = [*breaches(nb, path.name), *first_figures.breaches(nb, path)]
     if normalise(nb) != nb:
         found.append("is not in the normal form: run `make notebooks`")
     return found
@@ -119,7 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
             start = time.perf_counter()
             try:
                 execute(nb, path.parent)
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                first_figures.keep(nb, path)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError, first_figures.NoPicture) as error:
                 print(f"{path}: not stored, a cell failed\n{error}", file=sys.stderr)
                 failed = True
                 continue

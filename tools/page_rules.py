@@ -16,7 +16,6 @@ NOT_YET = {
     "03_trunk_branch.ipynb",
     "04_soft_mask_branch.ipynb",
     "05_attention_module.ipynb",
-    "06_mask_gradient.ipynb",
     "07_attention_residual_learning.ipynb",
     "08_training.ipynb",
     "09_noisy_labels.ipynb",
