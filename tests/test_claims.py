@@ -8,7 +8,7 @@ import pytest
 from conftest import CHAPTERS
 
 from resattn import zoo
-from resattn.analysis import claims, judges
+from resattn.analysis import claims, gradient_judges, judges
 
 
 def claim(key: str) -> claims.Claim:
@@ -111,6 +111,36 @@ def test_published_files_and_sizes():
 def test_zeroing_masks_undoes_a_trained_network():
     word, numbers = judges.no_worse_than_trunk([])
     assert word == "holds in part" and numbers["high"] < 50 < 95 < numbers["own"]
+
+
+def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
+    word, numbers = gradient_judges.unheard_object([])
+    assert word == "holds in part" and numbers["networks"] >= 2
+    assert numbers["arl_own"] < 5 < 20 < numbers["arl_factor"] and numbers["arl_swapped"] > 80
+    for shares, expected in (
+        ({"own": 1.0, "swapped": 99.0, "factor": 2.0}, "holds"),
+        ({"own": 1.0, "swapped": 60.0, "factor": 2.0}, "did not show"),
+        ({"own": 9.0, "swapped": 99.0, "factor": 2.0}, "did not show"),
+    ):
+        monkeypatch.setattr(gradient_judges, "_shares", lambda model, shares=shares: shares)
+        assert gradient_judges.unheard_object([])[0] == expected
+
+
+def labels(last: float, lead: float = 1.0, networks: int = 5) -> list[dict]:
+    first = {"rank": [0.1, 0.3, 0.5], "lead": [0.0, 0.1, 0.9]}
+    modules = {"a": first, "b": first, "c": {"rank": [last, 0.3, 1e-9], "lead": [lead, 0.2, 1e-9]}}
+    return [{"network": f"n{i}", "pictures": 300, "modules": modules} for i in range(networks)]
+
+
+def test_the_right_label_is_preferred_by_the_rule_of_its_experiment():
+    assert gradient_judges.right_label_preferred(labels(-1.5))[0] == "holds in part"
+    assert gradient_judges.right_label_preferred(labels(-1.5, lead=8.0))[0] == "holds"
+    assert gradient_judges.right_label_preferred(labels(1.5))[0] == "did not show"
+    runs = labels(-1.5)
+    runs[0]["modules"] = runs[0]["modules"] | {"c": {"rank": [-0.2, 0.3, 0.2], "lead": [0.1, 0.2, 0.3]}}
+    assert gradient_judges.right_label_preferred(runs)[0] == "did not show"
+    with pytest.raises(judges.Unfinished, match="4 / 5"):
+        gradient_judges.right_label_preferred(labels(-1.5, networks=4))
 
 
 @pytest.mark.parametrize("one", claims.CLAIMS, ids=lambda one: one.key)

@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 from torch.func import functional_call
 
 from resattn import create
-from resattn.analysis import gain, mask_depends_on_trunk, module_signals, per_location
+from resattn.analysis import gain, mask_depends_on_trunk, module_signals, per_location, share_on_second
 from resattn.attention import AttentionModule
 from resattn.units import PreActBottleneck
 
@@ -195,6 +195,18 @@ def test_gain_of_no_signal_is_nan():
     with torch.no_grad():
         model.classifier.weight.zero_()
     assert all(ratio.isnan().all() for ratio in gain(model, images(), LABELS).values())
+
+
+def test_share_on_the_second_of_two_regions():
+    first, second = torch.zeros(2, 3, 8, 8, dtype=torch.bool)
+    first[:, :4, :4] = second[:, 4:, 4:] = True
+    delta = torch.zeros(3, 5, 4, 4)
+    delta[:, :, 0, 0], delta[:, :, 3, 3], delta[:, :, 0, 3] = 1.0, torch.tensor([0.0, 1.0, 3.0])[:, None], 9.0
+    assert torch.allclose(share_on_second(delta, first, second), torch.tensor([0.0, 0.5, 0.9]))
+    second[:, 6:, 6:] = False  # covers three quarters of what it covered; the position (3, 3) no more
+    assert share_on_second(delta, first, second).max() == 0
+    with pytest.raises(ValueError, match="both regions"):
+        share_on_second(delta, first[:2], second[:2])
 
 
 def test_per_location():

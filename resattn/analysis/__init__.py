@@ -5,7 +5,7 @@ maps against true masks; saliency to compare with; and interventions, which chan
 says.
 """
 
-from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location
+from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location, share_on_second
 from .interventions import (
     ConstantMask,
     GivenMask,
@@ -46,6 +46,7 @@ __all__ = [
     "per_location",
     "pointing_game",
     "receptive_field",
+    "share_on_second",
     "swap_features",
     "swap_masks",
 ]

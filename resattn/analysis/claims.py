@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import zoo
-from . import judges
+from . import gradient_judges, judges
 from .judges import Judgement, Records, Unfinished
 
 LANGUAGES = ("en", "zh")
@@ -163,11 +163,47 @@ CLAIMS = (
         ("section 3.1", "第 3.1 节"),
         "06_mask_gradient",
         None,
-        judges.gradient_filter,
+        gradient_judges.gradient_filter,
         (
             "exact: {depends} of {modules} masks depend on the trunk's parameters; under ARL the factor is 1 to 2, so "
             "nothing is kept out",
             "精确成立：{modules} 张掩码中有 {depends} 张依赖主干参数；但 ARL 的系数在 1 到 2 之间，什么也挡不住",
+        ),
+    ),
+    Claim(
+        "what-counts",
+        (
+            "Masks keep the gradient of what does not count from the trunk",
+            "掩码使无关内容的梯度不进入主干",
+        ),
+        ("section 3.1", "第 3.1 节"),
+        "06_mask_gradient",
+        None,
+        gradient_judges.unheard_object,
+        (
+            "of the signal on two objects, {arl_own:.1f} % (ARL) and {nal_own:.1f} % (NAL) is on the one that does not "
+            "count, {arl_swapped:.0f} % and {nal_swapped:.0f} % with the other cue's mask; equation 2's factor alone "
+            "leaves {arl_factor:.0f} % and {nal_factor:.0f} %",
+            "两个物体上的信号中，{arl_own:.1f} %（ARL）和 {nal_own:.1f} %（NAL）落在无关物体上；换成另一提示的掩码后为 "
+            "{arl_swapped:.0f} % 和 {nal_swapped:.0f} %；只有公式 2 的系数时仍有 {arl_factor:.0f} % 和 "
+            "{nal_factor:.0f} %",
+        ),
+    ),
+    Claim(
+        "right-label",
+        (
+            "A mask passes the right label's gradient better than the wrong ones'",
+            "掩码让正确标签的梯度比错误标签的更易通过",
+        ),
+        ("section 3.1", "第 3.1 节"),
+        "06_mask_gradient",
+        "labels",
+        gradient_judges.right_label_preferred,
+        (
+            "by {low:.1f} to {high:.1f} %, in the last module of {preferring} of {networks} networks; none can block "
+            "all wrong labels of a picture",
+            "{networks} 个网络中有 {preferring} 个的最后模块如此，多 {low:.1f} 至 {high:.1f} %；"
+            "没有掩码能挡住一张图片的所有错误标签",
         ),
     ),
     Claim(

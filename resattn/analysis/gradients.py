@@ -104,6 +104,31 @@ def per_location(delta: Tensor) -> Tensor:
     return torch.linalg.vector_norm(delta, dim=1)  # [B, H, W]
 
 
+def share_on_second(delta: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Of the energy of a backward signal on two regions, the share on the second: one number for each image.
+
+    The energy is the sum of squares; a position counts by the part of it that a region covers. Chapter 6 asks with it
+    how much of a gradient comes from the object that does not count.
+
+    Shapes: delta [N, C, h, w], first and second bool [N, H, W] -> [N]; nan where neither region has a signal. Raises
+    ValueError for other shapes.
+
+    >>> left, right = torch.zeros(2, 1, 4, 4, dtype=torch.bool)
+    >>> left[..., :2], right[..., 2:] = True, True
+    >>> share_on_second(torch.tensor([[[[3.0, 1.0], [0.0, 0.0]]]]), left, right)
+    tensor([0.1000])
+    """
+    if delta.dim() != 4 or first.shape != second.shape or first.dim() != 3 or len(first) != len(delta):
+        raise ValueError(
+            "a signal must be [N, C, h, w] and both regions [N, H, W]; "
+            f"got {list(delta.shape)}, {list(first.shape)} and {list(second.shape)}"
+        )
+    energy = delta.square().sum(dim=1)  # [N, h, w]
+    size = (energy.shape[1], energy.shape[2])
+    on = [(energy * F.adaptive_avg_pool2d(m[:, None].float(), size)[:, 0]).sum((1, 2)) for m in (first, second)]
+    return on[1] / (on[0] + on[1])  # [N]
+
+
 def gain(model: ResidualAttentionNetwork, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """How much of the signal each module hands to its trunk: ‖δ_T‖ / ‖δ_H‖ of every image, [B], by module name.
 

@@ -11,8 +11,6 @@ from typing import Any
 import torch
 
 from .. import data, zoo
-from ..networks import create
-from .gradients import mask_depends_on_trunk
 from .interventions import forced
 from .statistics import Difference, holm, one_sample, paired, wilson
 
@@ -89,18 +87,6 @@ def _found_at(history: Records) -> int:
         if cued >= 0.75 * (cued + other):
             return number
     return len(history) + 1
-
-
-def gradient_filter(_: Records) -> Judgement:
-    """Equation 2 needs masks that do not depend on the trunk's parameters: all modules, with every unit."""
-    modules = []
-    for unit in ("preact", "resnext", "inception"):
-        model = create("attention92", width=0.5, unit=unit)
-        for name, module in model.attention_modules().items():
-            channels = model.config.channels(model.config.widths[int(name[5]) - 1])
-            modules.append((module, torch.randn(2, channels, 8, 8)))
-    depends = sum(mask_depends_on_trunk(module, x) for module, x in modules)
-    return "holds" if depends == 0 else "refuted", {"depends": depends, "modules": len(modules)}
 
 
 def no_worse_than_trunk(_: Records) -> Judgement:

@@ -1,0 +1,90 @@
+"""How the claims about gradients are judged (chapter 6); part of :mod:`resattn.analysis.judges`."""
+
+import torch
+from torch import Tensor
+
+from .. import data, zoo
+from ..networks import ResidualAttentionNetwork, create
+from .gradients import mask_depends_on_trunk, module_signals, share_on_second
+from .interventions import forced
+from .judges import Judgement, Records, _need, _percent
+from .statistics import Difference, holm
+
+
+def gradient_filter(_: Records) -> Judgement:
+    """Equation 2 needs masks that do not depend on the trunk's parameters: all modules, with every unit."""
+    modules = []
+    for unit in ("preact", "resnext", "inception"):
+        model = create("attention92", width=0.5, unit=unit)
+        for name, module in model.attention_modules().items():
+            channels = model.config.channels(model.config.widths[int(name[5]) - 1])
+            modules.append((module, torch.randn(2, channels, 8, 8)))
+    depends = sum(mask_depends_on_trunk(module, x) for module, x in modules)
+    return "holds" if depends == 0 else "refuted", {"depends": depends, "modules": len(modules)}
+
+
+def unheard_object(_: Records) -> Judgement:
+    """The shipped networks of Cued Scenes, at the module whose mask carries the choice: of the trunk's signal on both
+    objects, the share on the one that does not count. "holds" if equation 2's factor alone, behind a mask without
+    places, brings it below 5 % in every network; "holds in part" if the masks as they are do, and those of the other
+    cue leave more than 80 %."""
+    found = {
+        fusion: [
+            _shares(zoo.load_pretrained(name)) for name in zoo.list_pretrained() if name.startswith(f"cued_{fusion}")
+        ]
+        for fusion in ("arl", "nal")
+    }
+    every = [shares for networks in found.values() for shares in networks]
+    decided = all(shares["own"] < 5 and shares["swapped"] > 80 for shares in every)
+    alone = all(shares["factor"] < 5 for shares in every)
+    word = "holds" if decided and alone else "holds in part" if decided else "did not show"
+    numbers = {
+        f"{fusion}_{name}": sum(shares[name] for shares in networks) / len(networks)
+        for fusion, networks in found.items()
+        for name in ("own", "swapped", "factor")
+    }
+    return word, {**numbers, "networks": len(every)}
+
+
+def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
+    """Shares on the object that does not count, in per cent: with the network's own masks; with one mask from the other
+    cue, the one that changes the answer most; with a mask without places forward and the network's own factor back."""
+    pictures = data.cued_scenes("test", 60)
+    both = [pictures, pictures.recued()]
+    normalise = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
+    x = normalise(torch.cat([some.images for some in both]))  # [2N, 3, H, W]
+    labels, others = (torch.cat([getattr(some, kind) for some in both]) for kind in ("labels", "other_labels"))  # [2N]
+    counts, idle = (torch.cat([getattr(some, kind) for some in both]) for kind in ("object_masks", "other_masks"))
+    with torch.no_grad():
+        _, masks = model(x, return_masks=True)  # each [2N, C, h, w]
+        other = {name: M.roll(len(pictures), 0) for name, M in masks.items()}
+        moved = {name: (forced(model, {name: other[name]})(x).argmax(1) == others).sum() for name in masks}
+    name = max(moved, key=lambda name: int(moved[name]))
+
+    def share(changed: ResidualAttentionNetwork, factor: Tensor | None = None) -> float:
+        delta_H, delta_T, _ = module_signals(changed, x, labels)[name]  # [2N, C, h, w]
+        delta = delta_T if factor is None else factor * delta_H
+        return _percent(share_on_second(delta, counts, idle).mean().item())
+
+    factor = masks[name] + (model.config.fusion == "arl")  # [2N, C, h, w]
+    flat = forced(model, {name: "mean"})
+    swapped = share(forced(model, {name: other[name]}))
+    return {"own": share(model), "swapped": swapped, "factor": share(flat, factor)}
+
+
+def right_label_preferred(records: Records) -> Judgement:
+    """The rule of experiments.labels, for the last of three modules: "holds in part" if every network's prefers the
+    right label and no lead of any module leaves ± 5 %, "holds" if the leads are larger."""
+    ranks = {}
+    for run in records:
+        for name, module in run["modules"].items():
+            mean, half, p = module["rank"]
+            ranks[run["network"], name] = Difference(mean, half, p, run["pictures"])
+    stands = holm({" ".join(key): rank for key, rank in ranks.items()})
+    deep = {run["network"]: list(run["modules"])[-1] for run in records if len(run["modules"]) == 3}
+    _need(list(deep), 5)
+    preferring = sum(stands[" ".join(key)] and ranks[key].mean < 0 for key in deep.items())
+    small = all(abs(m["lead"][0]) + m["lead"][1] < 5 for run in records for m in run["modules"].values())
+    leads = [run["modules"][deep[run["network"]]]["lead"][0] for run in records if run["network"] in deep]
+    word = "did not show" if preferring < len(deep) else "holds in part" if small else "holds"
+    return word, {"preferring": preferring, "networks": len(deep), "low": min(leads), "high": max(leads)}
