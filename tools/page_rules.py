@@ -14,7 +14,6 @@ from nbformat import NotebookNode
 NOT_YET = {
     "01_attention_in_images.ipynb",
     "03_trunk_branch.ipynb",
-    "04_soft_mask_branch.ipynb",
     "05_attention_module.ipynb",
     "07_attention_residual_learning.ipynb",
     "08_training.ipynb",
