@@ -25,9 +25,9 @@ needs_node = pytest.mark.skipif(
 
 RUN = """
 const fs = require("fs");
-const [network, script, request] = process.argv.slice(1);
+const [operations, network, script, request] = process.argv.slice(1);
 globalThis.live = { arrive: (key, object) => { globalThis.exported = object; } };
-for (const path of [network, script]) (0, eval)(fs.readFileSync(path, "utf8"));
+for (const path of [operations, network, script]) (0, eval)(fs.readFileSync(path, "utf8"));
 const net = new live.Network(exported);
 const { size, images, forced } = JSON.parse(fs.readFileSync(request, "utf8"));
 const file = fs.openSync(request + ".answers", "w");
@@ -58,7 +58,8 @@ def in_node(folder: Path, name: str, images: torch.Tensor, forced: dict[str, Any
     """Names of the modules, and a row of numbers for each picture: logits, then mask, trunk, product by module."""
     request = folder / "request.json"
     request.write_text(json.dumps({"size": images.shape[2], "images": images.flatten(1).tolist(), "forced": forced}))
-    command = ["node", "-e", RUN, ROOT / "book/live/network.js", folder / "networks" / f"{name}.js", request]
+    scripts = [ROOT / "book/live/operations.js", ROOT / "book/live/network.js", folder / "networks" / f"{name}.js"]
+    command = ["node", "-e", RUN, *scripts, request]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     numbers = np.fromfile(f"{request}.answers", dtype="<f4")

@@ -31,7 +31,7 @@ STARTS = {  # name -> the figure's attributes, and how much of its height the st
     "depth": ('data-figure="depth"', 800),
 }
 PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Still</title>'
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Still</title><link rel="icon" href="data:,">'
     "<style>body {{ font: 16px sans-serif; margin: 0; width: {width}px }}</style>"
     '<div class="live" {start}></div><script defer src="live.js"></script></html>'
 )

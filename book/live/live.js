@@ -33,9 +33,9 @@
 
   live.get = (key) => live.load(key + ".js").then(() => arrived[key]);
 
-  const networks = {};
+  const networks = {}, computing = () => live.load("operations.js").then(() => live.load("network.js"));
   live.network = async (name) => {
-    const [exported] = await Promise.all([live.get("networks/" + name), live.load("network.js")]);
+    const [exported] = await Promise.all([live.get("networks/" + name), computing()]);
     return networks[name] = networks[name] || new live.Network(exported);
   };
 
@@ -46,7 +46,7 @@
     const name = place.dataset.figure, host = document.createElement("div");
     host.className = "live-figure";
     try {
-      await Promise.all([live.load("parts.js"), live.load("network.js")]);
+      await Promise.all([live.load("parts.js"), computing()]);
       await live.load(`figures/${name}.js`);
       await starts[name](host, place.dataset);
       const still = place.querySelector("img"); // its caption and its number stay

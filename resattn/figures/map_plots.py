@@ -51,7 +51,7 @@ def map_rows(
             largest[group] = max(largest.get(group, 0.0), float(values.max()))
     rows, columns = len(images), 1 + len(maps)
     height, width = images.shape[2:]
-    cell = min(1.55, 9.0 / columns)
+    cell = min(1.3, 9.0 / columns)  # up to four columns, the width of a page
     size = (cell * columns + 1.9, cell * height / width * rows + 0.75)
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     frame = (-0.5, width - 0.5, height - 0.5, -0.5)  # a map covers the picture, whatever its own resolution
