@@ -8,7 +8,7 @@ import pytest
 from conftest import CHAPTERS
 
 from resattn import zoo
-from resattn.analysis import claims, gradient_judges, judges
+from resattn.analysis import claims, gradient_judges, judges, saliency_judges
 
 
 def claim(key: str) -> claims.Claim:
@@ -106,6 +106,11 @@ def test_published_files_and_sizes():
     assert (word, numbers["equal"], numbers["worst"]) == ("holds in part", 1, 1e-3)
     word, numbers = judges.printed_sizes(runs)
     assert (word, numbers["agree"], numbers["name"]) == ("holds in part", 1, "Attention-92")
+
+
+def test_activations_of_a_plain_network_against_contrast():
+    word, numbers = saliency_judges.saliency_in_activations([])
+    assert word == "holds in part" and numbers["iou"].startswith("+") and numbers["pointing"].startswith(("-", "−"))
 
 
 def test_zeroing_masks_undoes_a_trained_network():

@@ -5,6 +5,7 @@ maps against true masks; saliency to compare with; and interventions, which chan
 says.
 """
 
+from .baselines import TREATMENTS, Treatment, best_treatment, contrast, treated, usual_place
 from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location, share_on_second
 from .interventions import (
     ConstantMask,
@@ -19,18 +20,23 @@ from .interventions import (
 )
 from .looking import Look, look
 from .measures import count_multiply_adds, count_parameters, mean_response, receptive_field
-from .saliency import grad_cam, input_gradient
+from .saliency import activity, grad_cam, input_gradient
 from .scores import best_iou, energy_inside, pointing_game
 
 __all__ = [
+    "TREATMENTS",
     "ConstantMask",
     "GivenMask",
     "Look",
     "Parts",
     "Signals",
     "SpatialMeanMask",
+    "Treatment",
+    "activity",
     "best_iou",
+    "best_treatment",
     "block_outputs",
+    "contrast",
     "count_multiply_adds",
     "count_parameters",
     "energy_inside",
@@ -49,4 +55,6 @@ __all__ = [
     "share_on_second",
     "swap_features",
     "swap_masks",
+    "treated",
+    "usual_place",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import zoo
-from . import gradient_judges, judges
+from . import gradient_judges, judges, saliency_judges
 from .judges import Judgement, Records, Unfinished
 
 LANGUAGES = ("en", "zh")
@@ -94,7 +94,12 @@ CLAIMS = (
         ("article", "文章"),
         "01_attention_in_images",
         None,
-        None,
+        saliency_judges.saliency_in_activations,
+        (
+            "last layer less the best of contrast and usual place, treated alike, points: pointing {pointing}, energy "
+            "{energy}, IoU {iou}",
+            "最后一层减去对比度与常见位置中较好者（同样处理，百分点）：指点 {pointing}，能量 {energy}，IoU {iou}",
+        ),
     ),
     Claim(
         "published",

@@ -1,12 +1,37 @@
-"""Where in an image an answer comes from: two maps that any network has, with masks or without (chapters 1 and 10).
+"""Where in an image an answer comes from: maps that any network has, with masks or without (chapters 1 and 10).
 
-Both differentiate one logit an image. Chapter 1 builds them by hand on a plain network; chapter 10 sets them beside the
-masks of Attention Modules.
+The activity of a layer needs one pass; two others differentiate one logit an image. Chapter 1 builds them by hand;
+chapter 10 sets them beside the masks of Attention Modules.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def activity(model: nn.Module, x: Tensor, module_name: str = "norm") -> Tensor:
+    """Where the submodule ``module_name`` is active: the mean of |A| over channels of its output, enlarged.
+
+    Shapes: x [B, 3, H, W] float -> [B, H, W], at least 0. "norm" gives a
+    :class:`resattn.networks.ResidualAttentionNetwork` its last feature map (chapter 1). Raises ValueError for an
+    unknown name or an output that is no feature map.
+
+    >>> import resattn
+    >>> model = resattn.create("attention56", width=0.25).eval()
+    >>> activity(model, torch.randn(2, 3, 32, 32)).shape
+    torch.Size([2, 32, 32])
+    """
+    features: list[Tensor] = []
+    handle = _submodule(model, module_name).register_forward_hook(lambda *call: features.append(call[-1]))
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        handle.remove()
+    if len(features) != 1 or not isinstance(features[0], Tensor) or features[0].dim() != 4:
+        raise ValueError(f"{module_name} must put out one feature map [B, C, h, w] to make a map of")
+    maps = features[0].abs().mean(dim=1, keepdim=True)  # [B, 1, h, w]
+    return F.interpolate(maps, size=x.shape[2:], mode="bilinear")[:, 0]  # [B, H, W]
 
 
 def input_gradient(model: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
@@ -48,10 +73,7 @@ def grad_cam(model: nn.Module, x: Tensor, labels: Tensor, module_name: str = "no
     torch.Size([2, 32, 32])
     """
     _check_batch(x, labels)
-    modules = dict(model.named_modules())
-    if module_name not in modules or not module_name:
-        known = ", ".join(name for name, _ in model.named_children())
-        raise ValueError(f"there is no submodule {module_name!r}; the outermost are {known}")
+    submodule = _submodule(model, module_name)
     features: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -61,7 +83,7 @@ def grad_cam(model: nn.Module, x: Tensor, labels: Tensor, module_name: str = "no
         features.append(output.detach().requires_grad_())
         return features[-1]
 
-    handle = modules[module_name].register_forward_hook(keep)  # for this one call
+    handle = submodule.register_forward_hook(keep)  # for this one call
     try:
         with torch.enable_grad():
             logits = _chosen_logits(model(x), labels)  # [B]
@@ -76,6 +98,14 @@ def grad_cam(model: nn.Module, x: Tensor, labels: Tensor, module_name: str = "no
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # [B, C, 1, 1]
     cam = (weights * A.detach()).sum(dim=1, keepdim=True).relu()  # [B, 1, h, w]
     return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0]  # [B, H, W]
+
+
+def _submodule(model: nn.Module, name: str) -> nn.Module:
+    modules = dict(model.named_modules())
+    if name not in modules or not name:
+        known = ", ".join(child for child, _ in model.named_children())
+        raise ValueError(f"there is no submodule {name!r}; the outermost are {known}")
+    return modules[name]
 
 
 def _check_batch(x: Tensor, labels: Tensor) -> None:
