@@ -10,13 +10,13 @@ from conftest import ROOT
 from torch import nn
 
 from resattn import create
-from resattn.analysis import grad_cam, input_gradient
+from resattn.analysis import activity, grad_cam, input_gradient
 
 LABELS = torch.tensor([2, 0, 1, 2])
 
 
 class Plain(nn.Module):
-    """What chapter 1's functions expect: ``features``, a ``head`` on them, and no other way to the logits."""
+    """Small, and to be done by hand: ``features`` and a ``head`` on them."""
 
     def __init__(self):
         super().__init__()
@@ -54,11 +54,12 @@ def functions_of_chapter_1():
 
 def test_chapter_1_has_the_same_formulas():
     gradient_by_hand, cam_by_hand = functions_of_chapter_1()
-    model, x = Plain(), images()
+    torch.manual_seed(0)
+    model, x = create("attention56", width=0.25, stem="conv3_stride2", num_classes=3).eval(), images(8, size=16)
     answers = model(x).argmax(dim=1)
     assert len(answers.unique()) > 1
-    assert torch.equal(input_gradient(model, x, answers), gradient_by_hand(model, x))
-    assert torch.equal(grad_cam(model, x, answers, module_name="features"), cam_by_hand(model, x))
+    torch.testing.assert_close(input_gradient(model, x, answers), gradient_by_hand(model, x))
+    torch.testing.assert_close(grad_cam(model, x, answers), cam_by_hand(model, x))
     assert cam_by_hand(model, x).max() > 0
 
 
@@ -171,3 +172,13 @@ def test_a_submodule_that_the_logit_does_not_read():
 
     with pytest.raises(ValueError, match="must depend on spare"):
         grad_cam(Idle(), images(), LABELS, module_name="spare")
+
+
+def test_activity_is_the_mean_size_of_a_feature_map():
+    model, x = Plain(), images()
+    by_hand = F.interpolate(model.features(x).abs().mean(dim=1, keepdim=True), size=8, mode="bilinear")[:, 0]
+    assert torch.equal(activity(model, x, "features"), by_hand.detach())
+    with pytest.raises(ValueError, match="there is no submodule 'norm'; the outermost are features, classifier"):
+        activity(model, x)
+    with pytest.raises(ValueError, match="classifier must put out one feature map"):
+        activity(model, x, "classifier")

@@ -12,7 +12,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 NOT_YET = {
-    "01_attention_in_images.ipynb",
     "03_trunk_branch.ipynb",
     "05_attention_module.ipynb",
     "07_attention_residual_learning.ipynb",
