@@ -13,7 +13,6 @@ from nbformat import NotebookNode
 
 NOT_YET = {
     "03_trunk_branch.ipynb",
-    "05_attention_module.ipynb",
     "07_attention_residual_learning.ipynb",
     "08_training.ipynb",
     "09_noisy_labels.ipynb",
