@@ -1,11 +1,12 @@
 """What the network has learned, and what it costs.
 
 What a network says of a picture file; counts and receptive fields; equation 2 and the wiring it rests on; scores of
-maps against true masks; saliency to compare with; and interventions, which change a mask and see what the network then
-says.
+maps against true masks, and what a map follows; saliency to compare with; and interventions, which change a mask and
+see what the network then says.
 """
 
 from .baselines import TREATMENTS, Treatment, best_treatment, contrast, treated, usual_place
+from .following import activity, correlation, plain_maps, shares
 from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location, share_on_second
 from .interventions import (
     ConstantMask,
@@ -37,6 +38,7 @@ __all__ = [
     "best_treatment",
     "block_outputs",
     "contrast",
+    "correlation",
     "count_multiply_adds",
     "count_parameters",
     "energy_inside",
@@ -50,9 +52,11 @@ __all__ = [
     "module_parts",
     "module_signals",
     "per_location",
+    "plain_maps",
     "pointing_game",
     "receptive_field",
     "share_on_second",
+    "shares",
     "swap_features",
     "swap_masks",
     "treated",
