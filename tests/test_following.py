@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from resattn.analysis import activity, correlation, plain_maps, shares
+from resattn.analysis.following import activity, correlation, plain_maps, shares
 from resattn.data import scenes
 
 

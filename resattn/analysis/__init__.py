@@ -6,7 +6,7 @@ see what the network then says.
 """
 
 from .baselines import TREATMENTS, Treatment, best_treatment, contrast, treated, usual_place
-from .following import activity, correlation, plain_maps, shares
+from .following import correlation, plain_maps, shares
 from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location, share_on_second
 from .interventions import (
     ConstantMask,
