@@ -114,7 +114,8 @@ def measure(model: ResidualAttentionNetwork, pictures: ImageSet, saliency: bool)
     modules = {}
     for name in parts[0]:
         T, H = (torch.cat([part[name][i] for part in parts]) for i in (0, 2))  # [N, C, h, w] each
-        M = None if parts[0][name].M is None else torch.cat([part[name].M for part in parts])  # type: ignore[misc]
+        masks = [mask for part in parts if (mask := part[name].M) is not None]
+        M = torch.cat(masks) if masks else None
         modules[name] = followed(Parts(T, M, H), pictures, cam)
     if saliency and M is not None:
         flat = forced(model, dict.fromkeys(modules, "mean"))
@@ -149,7 +150,9 @@ def followed(module: Parts, pictures: ImageSet, cam: Tensor | None) -> dict[str,
     if objects is not None and sky is not None:
         found["mean"] = {"sky": mean(correlation(middle, sky)), "object": mean(correlation(middle, objects))}
         found["channel"] = chosen(M, {"sky": (sky, -1), "object": (objects, 1)})
-        there = torch.nn.functional.adaptive_avg_pool2d(objects[:, None].float(), M.shape[2:]) > 0.5  # [N, 1, h, w]
+        there = (
+            torch.nn.functional.adaptive_avg_pool2d(objects[:, None].float(), (M.shape[2], M.shape[3])) > 0.5
+        )  # [N, 1, h, w]
         found["on_object"] = {
             "positive": round(M[there.expand_as(M) & (T > 0)].mean().item(), 4),
             "negative": round(M[there.expand_as(M) & (T <= 0)].mean().item(), 4),

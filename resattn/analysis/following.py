@@ -74,7 +74,8 @@ def _shrunk(maps: Tensor, known: Sequence[Tensor]) -> Tensor:
     for truth in known:
         if maps.dim() != 3 or truth.dim() != 3 or len(truth) != len(maps):
             raise ValueError(f"maps and truths must be [N, h, w]; got {list(maps.shape)} and {list(truth.shape)}")
-    return F.adaptive_avg_pool2d(torch.stack([truth.float() for truth in known], dim=1), maps.shape[1:])
+    size = (maps.shape[1], maps.shape[2])
+    return F.adaptive_avg_pool2d(torch.stack([truth.float() for truth in known], dim=1), size)
 
 
 def _standardised(maps: Tensor) -> Tensor:
