@@ -113,7 +113,9 @@ def measure(model: ResidualAttentionNetwork, pictures: ImageSet, saliency: bool)
         record["accuracy"] = share(answers == pictures.labels)
     modules = {}
     for name in parts[0]:
-        T, H = (torch.cat([part[name][i] for part in parts]) for i in (0, 2))  # [N, C, h, w] each
+        T, H = (
+            torch.cat(maps) for maps in ([part[name].T for part in parts], [part[name].H for part in parts])
+        )  # [N, C, h, w] each
         masks = [mask for part in parts if (mask := part[name].M) is not None]
         M = torch.cat(masks) if masks else None
         modules[name] = followed(Parts(T, M, H), pictures, cam)
