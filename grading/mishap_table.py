@@ -1,6 +1,7 @@
-"""The table of mishaps on the instructor's page: python -m grading.mishap_table writes it anew.
+"""The tables of the instructor's page that are made from records: python -m grading.mishap_table writes them anew.
 
-What stock nbgrader gave stands in ``stock_nbgrader.json``, which ``stock_run`` makes.
+What stock nbgrader gave stands in ``stock_nbgrader.json`` (made by ``stock_run``), how long a batch took in
+``batch_seconds.json`` (made by ``crowd``).
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from resattn.zoo.checkpoints import read_json
 
 from .assignments import ROOT, load
+from .crowd import TIMES
 from .mishaps import FIRST, FULL, MISHAPS, REFUSED, expected_points
 from .stock_run import RECORD
 
@@ -38,9 +40,19 @@ def mishaps() -> str:
     return "\n".join(rows) + "\n"
 
 
+def times() -> str:
+    """One row an assignment: how long a batch took, by the clock and of the processor."""
+    record = read_json(TIMES)
+    number = record["hand_ins"]
+    rows = ["| assignment | hand-ins | minutes by the clock | processor seconds a hand-in |", "|---|---|---|---|"]
+    for name, took in record["seconds"].items():
+        rows.append(f"| `{name}` | {number} | {took['clock'] / 60:.1f} | {took['processor'] / number:.2f} |")
+    return "\n".join(rows) + "\n"
+
+
 def with_tables(text: str) -> str:
     """The page with both tables as the records have them."""
-    for name, make in (("mishaps", mishaps),):
+    for name, make in (("mishaps", mishaps), ("times", times)):
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         head, rest = text.split(start)
         text = head + start + "\n" + make() + "\n" + end + rest.split(end)[1]

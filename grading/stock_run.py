@@ -80,7 +80,7 @@ def score(course: Path, student: str) -> int | None:
     """The points by machine; None where nbgrader left no graded notebook."""
     from nbgrader.api import Gradebook, MissingEntry
 
-    if not list((course / "autograded" / student).glob("**/*.ipynb")):
+    if not (course / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}_{VARIANT}.ipynb").exists():
         return None
     by_hand = {written.name for written in load(ASSIGNMENT).written}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
