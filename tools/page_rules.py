@@ -14,7 +14,6 @@ from nbformat import NotebookNode
 NOT_YET = {
     "03_trunk_branch.ipynb",
     "07_attention_residual_learning.ipynb",
-    "08_training.ipynb",
     "09_noisy_labels.ipynb",
     "11_results.ipynb",
     "12_supervised_attention.ipynb",
