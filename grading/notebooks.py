@@ -8,8 +8,9 @@ A source is Markdown. Prose becomes a Markdown cell up to the next fence or a li
 ``check NAME``         the instant check; locked test cells for the parts of NAME follow by themselves
 ``written NAME``       prose that a person marks; what stands between the markers is the example solution
 
-``<<name>>`` stands for a value of the variant, ``<<points>>`` for the table of points, and ``<<0>>`` in a check for the
-number that the solution gives there.
+A paragraph ``Hints: (1) … (2) …`` becomes one fold a hint, to be opened one after the other. ``<<name>>`` stands for a
+value of the variant, ``<<points>>`` for the table of points, and ``<<0>>`` in a check for the number that the solution
+gives there.
 """
 
 import copy
@@ -45,6 +46,7 @@ FENCE = re.compile(r"^```python (\w+)(?: (\w+))?\n(.*?)^```\n", re.MULTILINE | r
 WRITTEN = re.compile(r"^<!-- written (\w+) -->\n(.*?)^<!-- end -->\n", re.MULTILINE | re.DOTALL)
 SOLUTION = re.compile(r"^([ ]*)### BEGIN SOLUTION\n(.*?)^[ ]*### END SOLUTION\n?", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n.*?^### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
+HINTS = re.compile(r"^Hints[^:\n]*: (\(1\) .*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 BLANK_TEXT = "*Your answer here.*"
 
 
@@ -65,6 +67,32 @@ def _nbgrader(grade_id: str, *, grade: bool, solution: bool, points: int | None 
     return {"nbgrader": found | ({"points": points} if points is not None else {})}
 
 
+def fold_hints(text: str) -> str:
+    """Every paragraph of hints as folds, which Jupyter, Colab and nbgrader show closed.
+
+    >>> print(fold_hints("Do it.\\n\\nHints: (1) Try. (2) Try again."))
+    Do it.
+    <BLANKLINE>
+    <details><summary>Hint 1</summary>
+    <BLANKLINE>
+    Try.
+    <BLANKLINE>
+    </details>
+    <details><summary>Hint 2</summary>
+    <BLANKLINE>
+    Try again.
+    <BLANKLINE>
+    </details>
+    """
+
+    def folds(found: re.Match[str]) -> str:
+        hints = [hint.strip() for hint in re.split(r"(?:^|\s)\(\d\) ", found[1]) if hint.strip()]
+        shown = enumerate(hints, start=1)
+        return "\n".join(f"<details><summary>Hint {n}</summary>\n\n{hint}\n\n</details>" for n, hint in shown)
+
+    return HINTS.sub(folds, text)
+
+
 def _cells(text: str, assignment: Assignment, variant: str) -> Iterator[NotebookNode]:
     """The cells with solutions, in order, before the numbers of the checks are known."""
     blocks = sorted([*FENCE.finditer(text), *WRITTEN.finditer(text)], key=lambda found: found.start())
@@ -73,7 +101,7 @@ def _cells(text: str, assignment: Assignment, variant: str) -> Iterator[Notebook
         for piece in text[at : block.start() if block else len(text)].split("\n+++\n"):
             if piece.strip():
                 prose += 1
-                yield new_markdown_cell(piece.strip(), id=f"prose-{prose}")
+                yield new_markdown_cell(fold_hints(piece.strip()), id=f"prose-{prose}")
         if block is None:
             return
         at = block.end()
