@@ -1,7 +1,8 @@
 """Does what the cue says hold for objects that it was never seen with? (chapter 10)
 
-A network may learn where to look, or may learn for each class and each colour of the frame what to answer. Written down
-before the run:
+A network may learn where to look, or may learn for each class and each colour of the frame what to answer.
+
+Written down before the run:
 
 *Arms.* The four networks of `experiments.cued`: attention residual learning (ARL), naive attention (NAL), the equal
 twin, the trunk alone. Five of the ten classes never count under a blue frame in training: such pictures are left out.

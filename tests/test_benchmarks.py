@@ -1,9 +1,8 @@
 """The benchmarks: rounds take turns, ratios are taken within rounds, and the page says what the results say."""
 
-import json
-
 import pytest
 
+from resattn.zoo import checkpoints
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks.timing import take_turns
 
@@ -27,7 +26,7 @@ def test_a_ratio_is_taken_within_a_round() -> None:
 
 
 def test_the_page_is_made_from_the_results() -> None:
-    results = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
+    results = checkpoints.read_json(bench.RESULTS)
     assert list(results) == [name for name in bench.GROUPS if name in results]
     assert bench.PAGE.read_text(encoding="utf-8") == bench.page(results)
     assert all(row["lowest"] <= row["value"] <= row["highest"] for part in results.values() for row in part["rows"])

@@ -125,7 +125,7 @@ def test_runs_side_by_side_lose_no_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "there is no experiment 'nothing'; there are cifar, cued"),
+        (["nothing"], "there is no experiment 'nothing'; there are additions, cifar, cued"),
         (["cued", "--jobs", "0"], "jobs must be at least 1"),
         (["cued", "--only", "seed99"], "no run of cued has 'seed99'"),
     ],

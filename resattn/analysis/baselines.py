@@ -30,6 +30,7 @@ def contrast(images: Tensor) -> Tensor:
     The mean over 3 × 3 pixels less the mean over 15 × 15, the heart of the saliency map of Itti et al. 1998;
     chapter 1.
 
+    >>> import torch
     >>> contrast(torch.full((1, 3, 32, 32), 7.0)).abs().max().item()
     0.0
     """

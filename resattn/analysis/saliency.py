@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def activity(model: nn.Module, x: Tensor, module_name: str = "norm") -> Tensor:
-    """Where the submodule ``module_name`` is active: the mean of |A| over channels of its output, enlarged.
+    """Where the submodule ``module_name`` is active: the mean of ``|A|`` over channels of its output, enlarged.
 
     Shapes: x [B, 3, H, W] float -> [B, H, W], at least 0. "norm" gives a
     :class:`resattn.networks.ResidualAttentionNetwork` its last feature map (chapter 1). Raises ValueError for an

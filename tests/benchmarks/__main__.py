@@ -6,7 +6,6 @@ Without a name, all. A group that is run anew replaces its rows; the others stay
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -94,7 +93,7 @@ def number(value: float) -> str:
 
 
 def run(names: Iterable[str], rounds: int) -> None:
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results = checkpoints.read_json(RESULTS) if RESULTS.exists() else {}
     for name in names:
         print(f"{name} …", flush=True)
         rows = GROUPS[name](rounds)
