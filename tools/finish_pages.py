@@ -33,6 +33,10 @@ DARK = {
 }
 
 
+# A chapter of the contents with pages below it: its link, and the arrow that folds them.
+FOLDED_PAGES = re.compile(r'(<li class="[^"]*has-children[^"]*"><a [^>]*>)([^<]*)(</a><details[^>]*>)<summary>')
+
+
 def finish(site: Path) -> None:
     """Finish every page of the built book in ``site``, and drop the files that no page loads."""
     pages = [
@@ -62,6 +66,7 @@ def finish_page(text: str) -> str:
     text = re.sub(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1", text)
     for what, name in (("primary", "Contents of the book"), ("secondary", "Contents of this page")):
         text = re.sub(rf'title="Toggle {what} sidebar"', f'title="{name}" aria-label="{name}"', text)
+    text = FOLDED_PAGES.sub(r'\1\2\3<summary aria-label="Deeper pages of \2">', text)  # the theme writes an arrow alone
     text = re.sub(r' id="(exercise|solution)-content"', "", text)  # sphinx-exercise gives every box the same
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
