@@ -53,6 +53,7 @@ def finish(site: Path) -> None:
 
 def finish_page(text: str) -> str:
     """One page with its description, with names for its controls, each id once, and figures that can be enlarged."""
+    text = FOLDED_PAGES.sub(r'\1\2\3<summary aria-label="Deeper pages of \2">', text)  # the theme writes an arrow alone
     soup = BeautifulSoup(text, "html.parser")
     article = soup.find("article")
     if article is None:
@@ -66,7 +67,6 @@ def finish_page(text: str) -> str:
     text = re.sub(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1", text)
     for what, name in (("primary", "Contents of the book"), ("secondary", "Contents of this page")):
         text = re.sub(rf'title="Toggle {what} sidebar"', f'title="{name}" aria-label="{name}"', text)
-    text = FOLDED_PAGES.sub(r'\1\2\3<summary aria-label="Deeper pages of \2">', text)  # the theme writes an arrow alone
     text = re.sub(r' id="(exercise|solution)-content"', "", text)  # sphinx-exercise gives every box the same
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
