@@ -16,6 +16,7 @@ Expected cost: 20 runs for the rates and 25, about a quarter of an hour of one c
 """
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from resattn import data, zoo
 from resattn.data.batches import channel_statistics
 from resattn.networks import create
 from resattn.training import Recipe, evaluate, fit
+
+from . import tuning
 
 TINY = {"stem": "conv7_pool", "widths": (32,), "units": (1,), "modules": (1,), "poolings": (2,), "t": 1}
 TRAIN, VALIDATION, TEST, TUNED_ON = 2000, 500, 4000, 100
@@ -82,22 +85,15 @@ def recipe_for(arm: str) -> Recipe:
     raise ValueError(f"there is no arm {arm!r}; there are {', '.join(ADDITIONS)}")
 
 
-def chosen_rate(arm: str, stored: dict[str, dict[str, Any]]) -> float:
+def chosen_rate(arm: str, stored: tuning.Stored) -> float:
     """The best rate on the validation pictures. Raises ValueError if the runs that choose it have not been made."""
-    tried = [Addition(arm, TUNED_ON, rate) for rate in rates(arm)]
-    missing = [trial.key for trial in tried if trial.key not in stored]
-    if missing:
-        raise ValueError(f"{arm} needs its rate: make {', '.join(missing)} first")
-    best = max(tried, key=lambda trial: stored[trial.key]["validation_accuracy"])
-    assert best.rate is not None
-    return best.rate
+    tried = {rate: Addition(arm, TUNED_ON, rate).key for rate in rates(arm)}
+    return tuning.best(arm, "rate", tried, stored, itemgetter("validation_accuracy"))
 
 
 def train(run: Addition, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    place = zoo.grids.RECORDS / "additions.json"
-    stored = {record["key"]: record for record in zoo.load_records("additions")} if place.exists() else {}
-    rate = run.rate or chosen_rate(run.arm, stored)
+    rate = run.rate or chosen_rate(run.arm, tuning.stored_runs("additions"))
     whole = data.scenes("train", TRAIN + VALIDATION, seed=run.seed)
     train_set, validation = whole.subset(slice(TRAIN)), whole.subset(slice(TRAIN, TRAIN + VALIDATION))
     test_set = validation if run.rate else data.scenes("test", TEST)

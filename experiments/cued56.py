@@ -18,7 +18,6 @@ so in all three seeds. Accuracy less the twin's is reported with its interval; w
 Expected cost: 12 runs of about an hour on one core.
 """
 
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -38,23 +37,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
 RECIPE = Recipe("cued56", epochs=16, batch_size=64, lr=0.1, warmup=0.2, weight_decay=5e-4, pad=0, flip=False)
 
 
-@dataclass(frozen=True)
-class WideRun:
-    """A network and a seed."""
-
-    network: str
-    seed: int
-
-    @property
-    def key(self) -> str:
-        return f"{self.network}-seed{self.seed}"
-
-
-RUNS = [WideRun(network, seed) for seed, network in product(range(3), NETWORKS)]
+RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(3), NETWORKS)]
 KEPT = {run.key: f"cued56_{run.network}" for run in RUNS if run.seed == 0 and run.network in ("arl", "nal")}
 
 
-def train(run: WideRun, folder: Path, device: str) -> dict[str, Any]:
+def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run, with the fields of `experiments.cued`."""
     pictures = data.cued_scenes("train", TRAIN, SIZE, seed=run.seed)
     return cued.made(NETWORKS[run.network], run, pictures, folder, device, RECIPE)

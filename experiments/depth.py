@@ -23,6 +23,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from resattn.analysis import ConstantMask, mean_response
 from resattn.data import Batches, ImageSet
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, evaluate, make_optimizer
+
+from . import tuning
 
 BUDGETS, MODULES = (60, 250, 1000, 4000), (1, 3)
 ARMS = ("arl", "nal", "plain", "half")
@@ -105,25 +108,19 @@ def optimizer_for(model: nn.Module, run: DepthRun, recipe: Recipe) -> torch.opti
     return make_optimizer(model, recipe, torch.device("cpu"))
 
 
-def chosen_rate(run: DepthRun, stored: dict[str, dict[str, Any]]) -> float:
+def chosen_rate(run: DepthRun, stored: tuning.Stored) -> float:
     """The rate of a run's arm, depth and budget: the best on the validation pictures; 4,000 steps take that of 1,000.
 
     Raises ValueError if the runs that choose it have not been made.
     """
-    tried = [replace(run, seed=0, steps=min(run.steps, 1000), rate=r) for r in RATES.get(run.arm, DEFAULT_RATES)]
-    missing = [trial.key for trial in tried if trial.key not in stored]
-    if missing:
-        raise ValueError(f"{run.key} needs its rate: make {', '.join(missing)} first")
-    best = max(tried, key=lambda trial: stored[trial.key]["validation_accuracy"])
-    assert best.rate is not None
-    return best.rate
+    budget = min(run.steps, 1000)
+    tried = {rate: replace(run, seed=0, steps=budget, rate=rate).key for rate in RATES.get(run.arm, DEFAULT_RATES)}
+    return tuning.best(run.key, "rate", tried, stored, itemgetter("validation_accuracy"))
 
 
 def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    place = zoo.grids.RECORDS / "depth.json"
-    stored = {record["key"]: record for record in zoo.load_records("depth")} if place.exists() else {}
-    rate = run.rate or chosen_rate(run, stored)
+    rate = run.rate or chosen_rate(run, tuning.stored_runs("depth"))
     recipe = Recipe("depth", steps=run.steps, batch_size=BATCH, lr=rate, warmup=0.1, weight_decay=5e-4, pad=0)
     whole = data.scenes("train", TRAIN, seed=run.seed)
     train_set, validation = whole.subset(slice(TRAIN - VALIDATION)), whole.subset(slice(TRAIN - VALIDATION, TRAIN))

@@ -19,7 +19,6 @@ among three, which one does.
 Expected cost: 48 runs of about five minutes on one core.
 """
 
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,22 +38,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class ModuleRun:
-    """A network and a seed."""
-
-    network: str
-    seed: int
-
-    @property
-    def key(self) -> str:
-        return f"{self.network}-seed{self.seed}"
+RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(8), NETWORKS)]
 
 
-RUNS = [ModuleRun(network, seed) for seed, network in product(range(8), NETWORKS)]
-
-
-def train(run: ModuleRun, folder: Path, device: str) -> dict[str, Any]:
+def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run, with the fields of `experiments.cued`."""
     pictures = data.cued_scenes("train", cued.TRAIN, seed=run.seed)
     return cued.made(NETWORKS[run.network], run, pictures, folder, device)

@@ -38,6 +38,8 @@ from resattn.analysis import best_iou, energy_inside, pointing_game
 from resattn.attention import AttentionModule
 from resattn.data import ImageSet, Normalise, channel_statistics
 
+from . import tuning
+
 LABELS = (100, 300, 1000, 3000)
 UNTOLD = ("trunk", "twin", "arl", "nal", "added")
 TOLD = tuple(f"{fusion}-{what}" for fusion in ("arl", "nal") for what in ("all", "tenth", "boxes"))
@@ -193,21 +195,15 @@ def scores(model: Network, views: Views) -> dict[str, float]:
     return {name: round(value, 5) for name, value in found.items()}
 
 
-def chosen_weight(fusion: str, stored: dict[str, dict[str, Any]]) -> float:
+def chosen_weight(fusion: str, stored: tuning.Stored) -> float:
     """The best weight on the validation pictures. Raises ValueError if the runs that choose it have not been made."""
-    tried = [Supervision(f"{fusion}-all", 300, TUNED_ON, weight) for weight in WEIGHTS]
-    if missing := [trial.key for trial in tried if trial.key not in stored]:
-        raise ValueError(f"{fusion} needs its weight: make {', '.join(missing)} first")
-    best = max(tried, key=lambda trial: stored[trial.key]["scores"]["accuracy"])
-    assert best.weight is not None
-    return best.weight
+    tried = {weight: Supervision(f"{fusion}-all", 300, TUNED_ON, weight).key for weight in WEIGHTS}
+    return tuning.best(fusion, "weight", tried, stored, lambda run: run["scores"]["accuracy"])
 
 
 def train(run: Supervision, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    place = zoo.grids.RECORDS / "supervision.json"
-    stored = {record["key"]: record for record in zoo.load_records("supervision")} if place.exists() else {}
-    weight = 0.0 if not run.told else run.weight or chosen_weight(run.fusion, stored)
+    weight = 0.0 if not run.told else run.weight or chosen_weight(run.fusion, tuning.stored_runs("supervision"))
     drawn = data.scenes("train", run.labels + (VALIDATION if run.weight else 0), seed=run.seed)
     pictures = drawn.subset(slice(run.labels))
     normalise = Normalise(*channel_statistics(pictures.images), torch.device("cpu"))

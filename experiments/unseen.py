@@ -19,7 +19,6 @@ is resolved after Holm over two.
 Expected cost: 32 runs of about four minutes on one core.
 """
 
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,19 +35,7 @@ LEFT_OUT = (0, 2, 4, 6, 8)  # classes that never count under blue in training
 SPARE = 1.5  # times as many pictures are drawn: a quarter of them may not be shown
 
 
-@dataclass(frozen=True)
-class UnseenRun:
-    """A network and a seed."""
-
-    network: str
-    seed: int
-
-    @property
-    def key(self) -> str:
-        return f"{self.network}-seed{self.seed}"
-
-
-RUNS = [UnseenRun(network, seed) for seed, network in product(range(8), cued.NETWORKS)]
+RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(8), cued.NETWORKS)]
 
 
 def left_out(pictures: CuedSet) -> Tensor:
@@ -63,7 +50,7 @@ def training_set(seed: int) -> CuedSet:
     return drawn.subset(allowed[: cued.TRAIN])
 
 
-def train(run: UnseenRun, folder: Path, device: str) -> dict[str, Any]:
+def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run, with the fields of `experiments.cued` and the answers on new and on known pairs."""
     record = cued.made(cued.NETWORKS[run.network], run, training_set(run.seed), folder, device)
     model = zoo.load_pretrained(folder)

@@ -191,7 +191,7 @@ def test_networks_of_the_questions_about_modules() -> None:
 
 
 def test_a_run_with_one_module_from_end_to_end(short: None, tmp_path: Path) -> None:
-    record = one_module.train(one_module.ModuleRun("second-nal", 0), tmp_path, "cpu")
+    record = one_module.train(cued.CuedRun("second-nal", 0), tmp_path, "cpu")
     assert record["network"] == "second-nal" and list(record["replacements"]) == ["stage2.attention1"]
     json.dumps(record)
 
@@ -201,7 +201,7 @@ def test_pictures_left_out_are_not_shown(short: None, tmp_path: Path) -> None:
     right = torch.isin(shown.pair_labels[:, 1], torch.tensor(unseen.LEFT_OUT))
     assert len(shown) == cued.TRAIN and not (right & (shown.cues == 1)).any()
     assert (right & (shown.cues == 0)).any() and (~right & (shown.cues == 1)).any()
-    record = unseen.train(unseen.UnseenRun("trunk", 1), tmp_path, "cpu")
+    record = unseen.train(cued.CuedRun("trunk", 1), tmp_path, "cpu")
     assert all(0 <= share <= 1 for key in ("new", "known") for share in record[key])
     json.dumps(record)
 
@@ -210,7 +210,7 @@ def test_attention56_looks_at_cued_scenes_of_64_pixels(short: None, monkeypatch:
     monkeypatch.setattr(cued56, "TRAIN", 90)
     monkeypatch.setattr(cued56, "RECIPE", replace(cued56.RECIPE, epochs=1))
     monkeypatch.setattr(cued56, "NETWORKS", {"nal": cued56.NETWORKS["nal"] | {"width": 0.125}})
-    record = cued56.train(cued56.WideRun("nal", 0), tmp_path, "cpu")
+    record = cued56.train(cued.CuedRun("nal", 0), tmp_path, "cpu")
     assert list(record["shifts"]) == ["stage1.attention1", "stage2.attention1", "stage3.attention1"]
     assert record["recipe"]["name"] == "cued56"
 

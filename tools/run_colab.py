@@ -81,33 +81,43 @@ def prepared(nb: NotebookNode, source: Path) -> NotebookNode:
     return nb
 
 
+def kernel_in(folder: Path, interpreter: Path) -> dict[str, str]:
+    """Put the kernel "colab" below ``folder``, without the package, for `nbclient` to find; the environment for it."""
+    remove = [str(interpreter), "-m", "pip", "uninstall", "--quiet", "--yes", "resattn"]
+    subprocess.run(remove, check=True, capture_output=True)
+    kernel = folder / "jupyter" / "kernels" / "colab"
+    kernel.mkdir(parents=True, exist_ok=True)
+    argv = [str(interpreter), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+    os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def sources_in(folder: Path) -> Path:
+    """A copy of what the package is installed from: building a package leaves files where it lies."""
+    source = folder / "repository"
+    shutil.copytree(ROOT / "resattn", source / "resattn", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    return source
+
+
 def run(path: Path, interpreter: Path) -> float:
     """Seconds that the chapter took. Raises what nbclient raises if a cell fails."""
-    subprocess.run(
-        [interpreter, "-m", "pip", "uninstall", "--quiet", "--yes", "resattn"], check=True, capture_output=True
-    )
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "repository"  # a copy: building a package leaves files where it lies
-        shutil.copytree(ROOT / "resattn", source / "resattn", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, source)
-        nb = prepared(nbformat.read(path, as_version=4), source)
-        kernel = Path(folder) / "jupyter" / "kernels" / "colab"
-        kernel.mkdir(parents=True)
-        argv = [str(interpreter), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
-        (Path(folder) / "empty").mkdir()
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        os.environ["JUPYTER_PATH"] = str(Path(folder) / "jupyter")
+        environment = kernel_in(Path(folder), interpreter)
+        nb = prepared(nbformat.read(path, as_version=4), sources_in(Path(folder)))
+        empty = Path(folder) / "empty"
+        empty.mkdir()
         client = NotebookClient(
             nb,
             timeout=CELL_SECONDS,
             kernel_name="colab",
             store_widget_state=False,
-            resources={"metadata": {"path": str(Path(folder) / "empty")}},
+            resources={"metadata": {"path": str(empty)}},
         )
         start = time.perf_counter()
-        client.execute(env={**environment, "RESATTN_DATA": str(Path(folder) / "empty")})
+        client.execute(env={**environment, "RESATTN_DATA": str(empty)})
         return time.perf_counter() - start
 
 

@@ -10,9 +10,6 @@ offers the zip file. The zip file is then graded, and must get full marks.
 import argparse
 import copy
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +25,7 @@ from grading.assignments import NAMES, load
 from grading.marks import grade, key
 from grading.run import Server
 from tools.chapter_rules import REPOSITORY
-from tools.run_colab import CELL_SECONDS, ROOT, set_up
+from tools.run_colab import CELL_SECONDS, ROOT, kernel_in, set_up, sources_in
 
 VARIANT = "paper"
 HANDED_OUT = """\
@@ -67,20 +64,15 @@ def badge_target(nb: NotebookNode) -> Path:
     raise ValueError("the badge opens no notebook of this repository")
 
 
-def run(nb: NotebookNode, interpreter: Path, folder: Path, source: Path) -> str:
+def run(nb: NotebookNode, environment: dict[str, str], folder: Path, source: Path) -> str:
     """Run all cells in ``folder`` with Colab's versions, and return what they wrote."""
     nb = copy.deepcopy(nb)
     for cell in nb.cells:
         cell.source = cell.source.replace(f"git+{REPOSITORY}", str(source))
     nb.cells.insert(0, new_code_cell(HANDED_OUT))
-    kernel = folder / "jupyter" / "kernels" / "colab"
-    kernel.mkdir(parents=True, exist_ok=True)
-    argv = [str(interpreter), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
-    os.environ["JUPYTER_PATH"] = str(folder / "jupyter")
     place = {"metadata": {"path": str(folder)}}
     client = NotebookClient(nb, timeout=CELL_SECONDS, kernel_name="colab", resources=place)
-    client.execute(env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"})
+    client.execute(env=environment)
     outputs = [output for cell in nb.cells if cell.cell_type == "code" for output in cell.outputs]
     return "".join(output.get("text", "") for output in outputs if output.output_type == "stream")
 
@@ -89,20 +81,15 @@ def way(name: str, interpreter: Path) -> float:
     """Seconds of one assignment's way. Raises AssertionError where it does not lead to full marks."""
     assignment = load(name)
     stem = notebooks.file_stem(assignment, VARIANT)
-    pip = [str(interpreter), "-m", "pip", "uninstall", "--quiet", "--yes", "resattn"]
-    subprocess.run(pip, check=True, capture_output=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as top:
-        folder, source = Path(top) / "content", Path(top) / "repository"
+        environment, source, folder = kernel_in(Path(top), interpreter), sources_in(Path(top)), Path(top) / "content"
         folder.mkdir()
-        shutil.copytree(ROOT / "resattn", source / "resattn", ignore=shutil.ignore_patterns("__pycache__"))
-        for file in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / file, source)
         opened = nbformat.read(notebooks.RELEASES / f"{stem}.ipynb", as_version=4)
         assert badge_target(opened) == notebooks.RELEASES / f"{stem}.ipynb"
         for nb, verdict in ((opened, "not written yet"), (notebooks.filled_in(assignment, VARIANT), "agrees on")):
             (folder / "colab.json").write_text(as_colab_keeps_it(nb), encoding="utf-8")
-            said = run(nb, interpreter, folder, source)
+            said = run(nb, environment, folder, source)
             for question in assignment.questions:
                 assert f"{question.name}: {verdict}" in said, (question.name, said)
         assert "as it stands now" in said and (folder / "downloaded").read_text() == f"{stem}.zip"

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .baselines import contrast
+
 
 def correlation(maps: Tensor, truth: Tensor) -> Tensor:
     """Pearson's r over the places of each map: maps [N, h, w], truth [N, H, W] -> [N]; 0 where either is flat.
@@ -41,14 +43,12 @@ def plain_maps(images: Tensor) -> dict[str, Tensor]:
     bright = x.mean(dim=1)  # [N, H, W]
     down = F.pad(bright.diff(dim=1), (0, 0, 0, 1)).abs()  # [N, H, W]
     across = F.pad(bright.diff(dim=2), (0, 1)).abs()  # [N, H, W]
-    centre = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)  # [N, 3, H, W]
-    surround = F.avg_pool2d(x, 15, stride=1, padding=7, count_include_pad=False)  # [N, 3, H, W]
     return {
         "height": torch.linspace(1, 0, x.shape[2])[:, None].expand_as(bright),
         "brightness": bright,
         "blueness": x[:, 2] - x[:, :2].mean(dim=1),
         "edges": F.avg_pool2d((down + across)[:, None], 3, stride=1, padding=1)[:, 0],
-        "contrast": (centre - surround).abs().sum(dim=1),
+        "contrast": contrast(x),
     }
 
 

@@ -1,0 +1,23 @@
+"""A setting that is chosen on validation pictures: by runs of their own, before the runs that it is for."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from resattn import zoo
+
+Stored = dict[str, dict[str, Any]]
+
+
+def stored_runs(name: str) -> Stored:
+    """The finished runs of a question, by key; none if there is no record yet."""
+    return {run["key"]: run for run in zoo.load_records(name)} if name in zoo.list_records() else {}
+
+
+def best(who: str, setting: str, tried: Mapping[float, str], stored: Stored, score: Callable[[Any], float]) -> float:
+    """The value whose run, named by its key, has the highest score.
+
+    Raises ValueError if runs are missing, in the name of ``who``, which needs the ``setting``.
+    """
+    if missing := [key for key in tried.values() if key not in stored]:
+        raise ValueError(f"{who} needs its {setting}: make {', '.join(missing)} first")
+    return max(tried, key=lambda value: score(stored[tried[value]]))
