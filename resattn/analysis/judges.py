@@ -42,6 +42,11 @@ def _difference(a: Iterable[float], b: Iterable[float]) -> Difference:
     return paired([_percent(x) for x in a], [_percent(x) for x in b])
 
 
+def one_mask_carries(swaps: dict[str, list[float]]) -> bool:
+    """Whether one module's swap leaves ≤ 5 % with the cued object and ≥ 80 % to the other: [cued, other] each."""
+    return any(cued <= 0.05 and other >= 0.8 for name, (cued, other) in swaps.items() if name != "all")
+
+
 def one_mask_carries_the_choice(records: Records) -> Judgement:
     """The rule of experiments.cued: a swap leaves ≤ 5 % with the cued object and gives ≥ 80 % to the other, in seven of
     eight seeds, for ARL and for NAL."""
@@ -50,7 +55,7 @@ def one_mask_carries_the_choice(records: Records) -> Judgement:
         swaps = _by_seed(records, "swaps", network=network)
         _need(swaps, 8)
         best = [max((v for k, v in run.items() if k != "all"), key=lambda v: v[1]) for run in swaps]
-        counts[network] = sum(c <= 0.05 and o >= 0.8 for c, o in best)
+        counts[network] = sum(map(one_mask_carries, swaps))
         cued += [c for c, _ in best]
         other += [o for _, o in best]
     arms = sum(count >= 7 for count in counts.values())
