@@ -8,7 +8,7 @@ from typing import Any
 
 from resattn.zoo.checkpoints import read_json
 
-from .assignments import ROOT, load
+from .assignments import NAMES, ROOT, load
 from .crowd import TIMES
 from .mishaps import FIRST, FULL, MISHAPS, REFUSED, expected_points
 from .stock_run import RECORD
@@ -44,9 +44,12 @@ def times() -> str:
     """One row an assignment: how long a batch took, by the clock and of the processor."""
     record = read_json(TIMES)
     number = record["hand_ins"]
-    rows = ["| assignment | hand-ins | minutes by the clock | processor seconds a hand-in |", "|---|---|---|---|"]
-    for name, took in record["seconds"].items():
-        rows.append(f"| `{name}` | {number} | {took['clock'] / 60:.1f} | {took['processor'] / number:.2f} |")
+    about = "minutes by the clock | seconds a hand-in by the clock | of the processor"
+    rows = [f"| assignment | hand-ins | {about} |", "|---|---|---|---|---|"]
+    for name in NAMES:
+        took = record["seconds"][name]
+        each = f"{took['clock'] / number:.2f} | {took['processor'] / number:.2f}"
+        rows.append(f"| `{name}` | {number} | {took['clock'] / 60:.1f} | {each} |")
     return "\n".join(rows) + "\n"
 
 

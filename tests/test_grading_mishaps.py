@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 from grading import batch, notebooks, reports, walls
 from grading.__main__ import main
 from grading.assignments import NAMES, load
+from grading.crowd import TIMES
 from grading.marks import grade, key
 from grading.mishap_table import PAGE, with_tables
 from grading.mishaps import FULL, MISHAPS, REFUSED, expected_points, hand_in
@@ -57,7 +58,10 @@ def test_at_least_sixteen() -> None:
 def test_page_has_the_tables_of_the_records() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text == with_tables(text), "run: python -m grading.mishap_table"
-    assert {*read_json(RECORD)["results"]} <= {mishap.says for mishap in MISHAPS}
+    results = read_json(RECORD)["results"]
+    assert results.keys() == {mishap.says for mishap in MISHAPS}, "run: python -m grading.stock_run"
+    assert all(isinstance(found, dict) for found in results.values()), "not tried"
+    assert read_json(TIMES)["seconds"].keys() == set(NAMES), "run: python -m grading.crowd"
 
 
 def test_of_several_the_last_one_that_is_filled_in_counts(server, tmp_path: Path) -> None:
