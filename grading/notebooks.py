@@ -9,8 +9,8 @@ A source is Markdown. Prose becomes a Markdown cell up to the next fence or a li
 ``written NAME``       prose that a person marks; what stands between the markers is the example solution
 
 A paragraph ``Hints: (1) … (2) …`` becomes one fold a hint, to be opened one after the other. ``<<name>>`` stands for a
-value of the variant, ``<<points>>`` for the table of points, and ``<<0>>`` in a check for the number that the solution
-gives there.
+value of the variant, ``<<points>>`` for the table of points, ``<<NAME_points>>`` for those of a question, and ``<<0>>``
+in a check for the number that the solution gives there.
 """
 
 import copy
@@ -173,11 +173,12 @@ def _solved(name: str, variant: str) -> NotebookNode:
         "checks": (ROOT / "grading" / "checks.py").read_text(encoding="utf-8").rstrip(),
         "collect": f'collect(\n    "{stem}.ipynb",\n    [\n{names}    ],\n    [\n{written}    ],\n)',
     }
-    for key, value in (common | assignment.values(variant)).items():
+    points = {f"{q.name}_points": sum(part.points for part in q.parts) for q in assignment.questions}
+    for key, value in (common | points | assignment.values(variant)).items():
         text = text.replace(f"<<{key}>>", str(value))
     cells = list(_cells(text, assignment, variant))
     _fill_in_checks(cells)
-    left = {found for cell in cells for found in re.findall(r"<<[a-z_]+>>", cell.source)}
+    left = {found for cell in cells for found in re.findall(r"<<\w+>>", cell.source)}
     if left:
         raise ValueError(f"{assignment.name}, {variant}: nothing fills {', '.join(sorted(left))}")
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
