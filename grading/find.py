@@ -93,7 +93,7 @@ def _cells(raw: list[dict[str, Any]]) -> Iterator[Cell]:
             if tree is None:
                 code = "\n".join(MAGIC.sub(r"\1pass", line) for line in source.splitlines())
                 tree = parsed(code)
-        yield Cell(kind, code, str(mark or own), tree)
+        yield Cell(kind, code, str(mark or own.replace("-", "_")), tree)  # ids of the release have no underscores
 
 
 def parsed(code: str) -> ast.Module | None:

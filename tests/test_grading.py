@@ -55,7 +55,7 @@ def test_constant_of_the_courses_own(name: str, server) -> None:
 def test_comparison() -> None:
     """As many arrays, of these shapes, of numbers, and near enough."""
     want = [np.array([[1.0, -2.0]]), np.array(3.0)]
-    near = [np.array([[1.00005, -2.0]]), np.array(3)]
+    near = [np.array([[1.00005, -2.0]]), np.array(3)]  # half of what is allowed
     assert same(Arrays(near), want)
     for wrong in (
         near[:1],
@@ -69,8 +69,10 @@ def test_comparison() -> None:
     ):
         assert not same(Arrays(wrong), want)
     assert not same("KeyError", want) and not same(near, want)
-    small = [np.array([1e-9, 1.0])]
-    assert same(Arrays([np.array([0.0, 1.0])]), small) and not same(Arrays([np.array([1e-5, 1.0])]), small)
+    for size, near_zero, error in ((1.0, 5e-7, 1e-5), (1e-6, 5e-7, 1e-5), (1e6, 0.5, 5.0)):  # beside the largest number
+        want = [np.array([0.0, size])]
+        assert same(Arrays([np.array([near_zero, size])]), want)
+        assert not same(Arrays([np.array([error, size])]), want)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)

@@ -1,0 +1,169 @@
+"""What comes out of a batch: what it is made of, the table of marks, the sheet, the feedback, the stock tests."""
+
+import csv
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grading import batch, notebooks, prove, reports
+from grading.assignments import NAMES, load
+from grading.marks import Line, Marks
+from grading.prove import SEED, with_wrong
+from grading.stock import compare
+
+NAME = "residual_learning"
+
+
+def test_of_several_files_the_newest_counts(tmp_path: Path) -> None:
+    (tmp_path / "ada" / ".ipynb_checkpoints").mkdir(parents=True)
+    files = [tmp_path / "ada" / "late.ipynb", tmp_path / "ada" / "early.ipynb", tmp_path / "ada.zip"]
+    files.append(tmp_path / "ada" / ".ipynb_checkpoints" / "latest-checkpoint.ipynb")
+    for path, age in zip(files, (20, 30, 40, 10), strict=True):
+        path.write_text("{}")
+        os.utime(path, (time.time() - age,) * 2)
+    (tmp_path / "ada" / "of-another.ipynb").symlink_to(__file__)
+    (tmp_path / "bo.ipynb").symlink_to(__file__)
+    assert batch.hand_ins(tmp_path) == [("ada", files[0])]
+
+
+def test_each_batch_draws_its_own_number_and_keeps_it(tmp_path: Path) -> None:
+    drawn = {batch._seed(tmp_path / str(n), NAME, "paper") for n in range(4)}
+    assert len(drawn) == 4
+    assert drawn == {batch._seed(tmp_path / str(n), NAME, "paper") for n in range(4)}
+
+
+def test_what_was_graded_is_kept_until_something_that_marks_it_changes(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ada.ipynb").write_text("[]")
+    grader = tmp_path / "grader"
+    grader.mkdir()
+    (grader / "marks.py").write_text("1")
+    monkeypatch.setattr(batch, "__file__", str(grader / "batch.py"))
+    asked = []
+
+    def grade(path: Path, student: str, *rest) -> Marks:
+        asked.append(student)
+        return Marks(student, [Line(NAME, "x", "y", 1, 2)])
+
+    monkeypatch.setattr(batch, "grade", grade)
+    real = batch.key
+
+    def graded() -> int:
+        asked.clear()
+        monkeypatch.setattr(batch, "report", lambda *rest: None)
+        batch.grade_all(NAME, "paper", tmp_path / "in", tmp_path / "out")
+        return len(asked)
+
+    assert (graded(), graded()) == (1, 0)
+    (grader / "marks.py").write_text("2")
+    assert (graded(), graded()) == (1, 0)
+    monkeypatch.setattr(batch, "key", lambda *about: dataclasses.replace(real(*about), given="another formula"))
+    assert (graded(), graded()) == (1, 0)
+
+
+def test_the_table_of_marks_has_each_part_in_its_column(tmp_path: Path) -> None:
+    assignment = load(NAME)
+    lines = [Line(q.name, part.name, "", n, 99) for q in assignment.questions for n, part in enumerate(q.parts, 1)]
+    reports.table(tmp_path / "marks.csv", assignment, [Marks("ada", lines)], {"ada": {"explain": 2.5}})
+    (row,) = csv.DictReader((tmp_path / "marks.csv").open())
+    assert all(row[f"{line.question}-{line.part}"] == str(line.points) for line in lines)
+    automatic = sum(line.points for line in lines)
+    assert (row["automatic"], row["points"], row["explain"]) == (str(automatic), f"{automatic + 2.5:g}", "2.5")
+
+
+@pytest.mark.parametrize("row", ["explain,-1", "explain,12.5", "explain,nan", "explain,many", "passes,1"])
+def test_points_that_do_not_fit_are_refused(row: str, tmp_path: Path) -> None:
+    question, points = row.split(",")
+    path = tmp_path / "written.csv"
+    path.write_text(f"student,question,of,words,points\nada,explain,12,9,12\nbo,{question},12,9,{points}\n")
+    with pytest.raises(ValueError, match=r"written.csv, row 3: points must lie between"):
+        reports.read_sheet(path, load(NAME))
+
+
+def test_feedback_of_a_wrong_answer_has_no_number_of_the_tests(tmp_path: Path) -> None:
+    """The reasons name no number at all, so neither an input nor what was expected."""
+    assignment, answers = load(NAME), prove.key(NAME, "paper", SEED)
+    with prove.Remembering() as server:
+        for wrong in [w for w in assignment.wrong if not w.variants]:
+            marks = prove.marks_of(with_wrong(assignment, "paper", wrong), answers, server)
+            reasons = {line.why for line in marks.lines if line.why}
+            assert reasons and not any(letter.isdigit() for reason in reasons for letter in reason), reasons
+
+
+def test_a_proof_sees_what_does_not_hold(monkeypatch) -> None:
+    """A wrong answer that loses more or less than it is said to, a solution that is none, a release that holds it."""
+    assignment = load(NAME)
+    first = assignment.wrong[0]
+    with prove.Remembering() as server:
+
+        def failures(**changed) -> list[str]:
+            monkeypatch.setattr(prove, "load", lambda name: dataclasses.replace(assignment, **changed))
+            return prove.failures(NAME, "paper", server)
+
+        assert failures(wrong=(first,)) == []
+        for loses in ((), (*first.loses, "another")):
+            (sentence,) = failures(wrong=(dataclasses.replace(first, loses=loses),))
+            assert "should lose" in sentence
+        filled, released = prove.filled_in, prove.release
+        monkeypatch.setattr(prove, "filled_in", released)
+        assert any("the solution gets 0 of 25" in sentence for sentence in failures(wrong=()))
+        monkeypatch.setattr(prove, "filled_in", filled)
+        monkeypatch.setattr(prove, "release", filled)
+        assert failures(wrong=()) == ["the untouched release gets 25"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stock_tests_follow_the_variant(name: str) -> None:
+    """The solution passes the tests in the notebook; that of another variant does not pass them all."""
+    assignment = load(name)
+
+    def failed(solution_of: str, variant: str) -> int:
+        names: dict = {}
+        for found in notebooks.with_solutions(assignment, solution_of).cells:
+            about = found.metadata.get("nbgrader", {})
+            if found.cell_type == "code" and (about.grade_id == "given" or (about.solution and not about.grade)):
+                exec(found.source, names)
+        lost = 0
+        for question in assignment.questions:
+            for part in question.parts:
+                try:
+                    compare(name, variant, question.name, part.name, names[question.name])
+                except AssertionError:
+                    lost += 1
+        return lost
+
+    last = list(assignment.variants)[-1]
+    assert failed(last, last) == 0 and failed("paper", last) > 0
+
+
+def test_the_gradebook_knows_what_waits_for_a_person(tmp_path: Path, monkeypatch) -> None:
+    """And takes marks a second time, when the person has marked; without the assignment it is a sentence."""
+    from nbgrader.api import Gradebook
+
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # alembic lies there
+    assignment, database = load(NAME), f"sqlite:///{tmp_path / 'gradebook.db'}"
+    stem = notebooks.file_stem(assignment, "paper")
+    lines = [Line(q.name, part.name, "", 0, part.points) for q in assignment.questions for part in q.parts]
+    lines[0].points = lines[0].most
+    marks = [Marks("ada", lines)]
+    with pytest.raises(ValueError, match="run nbgrader generate_assignment first"):
+        reports.to_gradebook(database, assignment, stem, marks, {})
+    with Gradebook(database) as book:
+        book.add_assignment(NAME)
+        book.add_notebook(stem, NAME)
+        for line in lines:
+            book.add_grade_cell(f"{line.question}-{line.part}", stem, NAME, max_score=line.most, cell_type="code")
+        book.add_grade_cell("explain", stem, NAME, max_score=12, cell_type="markdown")
+
+    def entered(sheet: dict) -> tuple[float, bool]:
+        assert reports.to_gradebook(database, assignment, stem, marks, sheet) == 1
+        with Gradebook(database) as book:
+            submission = book.find_submission(NAME, "ada")
+            return submission.score, submission.needs_manual_grade
+
+    assert entered({}) == (lines[0].points, True)
+    assert entered({"ada": {"explain": 7.5}}) == (lines[0].points + 7.5, False)
