@@ -3,11 +3,10 @@
 Written down before the run:
 
 *Arms.* Chains of 4 and of 16 pre-activation bottlenecks, each with its addition, x + f(x), and without it, f(x) alone;
-in front three convolutions, which bring a scene to 64 channels at 8×8 positions, as in the plain network of four
-convolutions that reaches some 80 % on these pictures. Adam, batches of 32, one cycle of the rate over eight epochs of
-4,000 Scenes, a mirror image every other batch. *Rates.* Each arm and depth has its own, chosen among three on 1,000
-validation pictures of seed 100. *Seeds.* Four, 0 to 3; a seed is new first weights, a new order, and its own draw of
-pictures. *Test.* 2,000 pictures, once, after the last step.
+in front three convolutions, which bring a scene to 64 channels at 8×8 positions. Adam, batches of 32, one cycle of the
+rate over eight epochs of 4,000 Scenes, a mirror image every other batch. *Rates.* Each arm and depth has its own,
+chosen among three on 1,000 validation pictures of seed 100. *Seeds.* Four, 0 to 3; a seed is new first weights, a new
+order, and its own draw of pictures. *Test.* 2,000 pictures, once, after the last step.
 
 *What decides.* Test accuracy, paired over seeds, Student, four comparisons, Holm: with the addition less without it, at
 each depth; and sixteen units less four, with it and without it. *Exploratory*: the loss of the last epoch, and the

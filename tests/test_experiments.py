@@ -27,6 +27,7 @@ from experiments import (
     runner,
     stacking,
     supervision,
+    units,
     unseen,
 )
 from experiments.__main__ import main
@@ -484,3 +485,43 @@ def test_the_log_is_up_to_date() -> None:
 
     assert experiment_log.PAGE.read_text(encoding="utf-8") == experiment_log.page()
     assert set(experiment_log.questions()) == set(QUESTIONS)
+
+
+def test_the_arms_of_a_chain_differ_by_the_addition_alone() -> None:
+    torch.manual_seed(0)
+    with_it = units.network("with", 2, 10).eval()
+    without = units.network("without", 2, 10).eval()
+    without.load_state_dict(with_it.state_dict())
+    first = next(i for i, part in enumerate(with_it) if isinstance(part, units.PreActBottleneck))
+    x = torch.randn(4, units.WIDTH, 8, 8)
+    assert torch.allclose(with_it[first](x), x + without[first](x), atol=1e-6)
+    assert with_it(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    assert sum(isinstance(part, units.NoAddition) for part in without) == 2
+    with pytest.raises(ValueError, match="no arm 'half'; there are with, without"):
+        units.network("half", 2, 10)
+
+
+def test_a_unit_left_out_hands_on_its_input() -> None:
+    model = units.network("with", 3, 10).eval()
+    first = next(i for i, part in enumerate(model) if isinstance(part, units.PreActBottleneck))
+    images = torch.randn(40, 3, 32, 32)
+    shorter = torch.nn.Sequential(*model[: first + 1], *model[first + 2 :])
+    own = shorter(images).argmax(dim=1)  # labels that the network without its second unit finds right
+    before = model(images)
+    found = units.left_out(model, images, own)
+    assert len(found) == 3 and found[1] == 1 > found[0]
+    assert torch.equal(model(images), before), "every unit is back in its place"
+
+
+def test_a_chain_needs_its_rate_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"with, 4 units needs its rate: make with-4-rate0\.001, "):
+        units.chosen_rate("with", 4, {})
+    stored = {f"with-4-rate{rate:g}": {"validation_accuracy": 1 - abs(rate - 3e-3)} for rate in units.RATES}
+    assert units.chosen_rate("with", 4, stored) == 3e-3
+    for name, value in (("TRAIN", 64), ("VALIDATION", 20), ("TEST", 30), ("EPOCHS", 1)):
+        monkeypatch.setattr(units, name, value)
+    record = units.train(units.ChainRun("with", 4, 100, 1e-2), tmp_path, "cpu")
+    assert 0 <= record["validation_accuracy"] <= 1 and "test_accuracy" not in record and record["rate"] == 1e-2
+    monkeypatch.setattr(units, "chosen_rate", lambda arm, depth, stored: 3e-3)
+    record = units.train(units.ChainRun("without", 4, 1), tmp_path, "cpu")
+    assert 0 <= record["test_accuracy"] <= 1 and len(record["left_out"]) == 4 and record["rate"] == 3e-3
