@@ -8,11 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
 import resattn
 from experiments import grids as experiments
 from resattn import data, zoo
 from resattn.analysis import count_parameters
+from resattn.analysis.statistics import one_sample
 from resattn.training import Recipe
 from resattn.zoo import CheckpointError, checkpoints
 
@@ -196,19 +198,36 @@ def printed_by(chapter, cell_id):
     return "".join(output.get("text", "") for output in cell["outputs"])
 
 
+def table_in(chapter, cell_id):
+    """The table that a cell shows, as rows of texts by their headings, and the numbers of the rows that it marks."""
+    (cell,) = (c for c in nbformat.read(NOTEBOOKS / chapter, as_version=4).cells if c["id"] == cell_id)
+    (page,) = (output["data"]["text/html"] for output in cell["outputs"] if "text/html" in output.get("data", {}))
+    heads, *rows = BeautifulSoup(page, "html.parser").find_all("tr")
+    names = [head.get_text() for head in heads.find_all("th")]
+    cells = [[found.get_text() for found in row.find_all(["th", "td"])] for row in rows]
+    marked = [number for number, row in enumerate(rows) if "marked" in row.get("class", [])]
+    return [dict(zip(names, row, strict=True)) for row in cells], marked
+
+
 def test_the_table_in_chapter_11_follows_from_the_records():
-    text = printed_by("11_results.ipynb", "grid-table")
     records = zoo.load_records("cifar_tables")
     errors: dict[str, dict[int, float]] = {}
     for record in records:
         errors.setdefault(record["network"], {})[record["seed"]] = 100 * record["test_error"]
-    means = [torch.tensor(list(values.values())).mean() for values in errors.values()]
-    assert re.findall(r"(?m)^\S.* +([\d.]+) ± [\d.]+ +[\d. ]+$", text) == [f"{mean:.1f}" for mean in means]
-    pairs = re.findall(r"(?m)^(\S+) less (\S+) +([+-][\d.]+) ± +[\d.]+((?: +[+-][\d.]+)+) +[+-][\d.]+ Table \d$", text)
-    assert len(pairs) == 7
-    for arm, against, mean, each in pairs:
-        d = torch.tensor([errors[arm][seed] - errors[against][seed] for seed in errors[arm]], dtype=torch.float64)
-        assert mean == f"{d.mean():+.1f}" and each.split() == [f"{value:+.1f}" for value in d]
+    rows, _ = table_in("11_results.ipynb", "grid-table")
+    for row, each in zip(rows, errors.values(), strict=True):
+        values = torch.tensor(list(each.values()), dtype=torch.float64)
+        assert row["mean ± std"] == f"{values.mean():.1f} ± {values.std():.1f}"
+        assert all(row[f"seed {seed}"] == f"{value:.1f}" for seed, value in each.items())
+    rows, marked = table_in("11_results.ipynb", "grid-pairs")
+    assert len(rows) == 7
+    for number, row in enumerate(rows):
+        arm, against = row["difference, points"].split(" less ")
+        d = {seed: errors[arm][seed] - errors[against][seed] for seed in errors[arm]}
+        found = one_sample(list(d.values()))
+        assert row["mean ± half of the interval"] == f"{found.mean:+.1f} ± {found.half:.1f}"
+        assert all(row[f"seed {seed}"] == f"{value:+.1f}" for seed, value in d.items())
+        assert found.resolved == (number in marked)
 
 
 def test_the_summary_in_chapter_9_follows_from_the_records():
