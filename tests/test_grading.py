@@ -52,6 +52,20 @@ def test_constant_of_the_courses_own(name: str, server) -> None:
         assert prove.failures(name, "scaled:0.35", server, seed=seed) == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_courses_own_constant_changes_what_is_asked_and_what_is_right(name: str) -> None:
+    texts, rights = [], []
+    for variant in ("scaled:0.35", "scaled:0.65"):
+        texts.append(notebooks.written_out(notebooks.release(load(name), variant)))
+        rights.append(key(name, variant, 7).right)
+    assert "0.35" in texts[0] and "0.65" in texts[1]
+    assert any(
+        not same(Arrays(one), other)
+        for part in rights[0]
+        for one, other in zip(rights[0][part], rights[1][part], strict=True)
+    )
+
+
 def test_comparison() -> None:
     """As many arrays, of these shapes, of numbers, and near enough."""
     want = [np.array([[1.0, -2.0]]), np.array(3.0)]
@@ -69,6 +83,8 @@ def test_comparison() -> None:
     ):
         assert not same(Arrays(wrong), want)
     assert not same("KeyError", want) and not same(near, want)
+    nothing = [np.array([np.nan])]
+    assert not same(Arrays(nothing), nothing)  # a reference that is no number must show: its own solution loses
     for size, near_zero, error in ((1.0, 5e-7, 1e-5), (1e-6, 5e-7, 1e-5), (1e6, 0.5, 5.0)):  # beside the largest number
         want = [np.array([0.0, size])]
         assert same(Arrays([np.array([near_zero, size])]), want)

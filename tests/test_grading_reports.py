@@ -19,14 +19,17 @@ NAME = "residual_learning"
 
 
 def test_of_several_files_the_newest_counts(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.ipynb"
+    elsewhere.write_text("{}")  # newer than all of them
+    tmp_path = tmp_path / "submitted"
     (tmp_path / "ada" / ".ipynb_checkpoints").mkdir(parents=True)
     files = [tmp_path / "ada" / "late.ipynb", tmp_path / "ada" / "early.ipynb", tmp_path / "ada.zip"]
     files.append(tmp_path / "ada" / ".ipynb_checkpoints" / "latest-checkpoint.ipynb")
     for path, age in zip(files, (20, 30, 40, 10), strict=True):
         path.write_text("{}")
         os.utime(path, (time.time() - age,) * 2)
-    (tmp_path / "ada" / "of-another.ipynb").symlink_to(__file__)
-    (tmp_path / "bo.ipynb").symlink_to(__file__)
+    (tmp_path / "ada" / "of-another.ipynb").symlink_to(elsewhere)
+    (tmp_path / "bo.ipynb").symlink_to(elsewhere)
     assert batch.hand_ins(tmp_path) == [("ada", files[0])]
 
 

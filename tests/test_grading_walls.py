@@ -133,9 +133,11 @@ def test_numpy_and_scipy_still_load_where_torch_is_closed(server) -> None:
         ),
         ("raise Exception('x' * 99)", OWN_ERROR),
         ("return 'text'", "TypeError"),
+        ("return [][0]", "IndexError"),
+        ("raise type('Mine', (KeyError,), {})('x' * 99)", "KeyError"),
         ("import os; os._exit(3)", "ended"),
     ],
-    ids=["busy", "asleep", "full", "many-files", "error", "text", "exit"],
+    ids=["busy", "asleep", "full", "many-files", "error", "text", "index", "own-class", "exit"],
 )
 def test_how_an_answer_ends(body: str, end: str, server) -> None:
     assert server.answer(job(f"def f():\n    {body}"), {}, 2.0) == [end]
