@@ -55,10 +55,10 @@ def test_what_the_task_gives_cannot_be_defined_anew() -> None:
     answer = find.Answer("def f(x):\n    return np.sum(x) + K + h(x)", "f")
     others = cells(
         ("code", "import numpy.random as np\nK = 3\nunused = 4", ""),
-        ("code", "def h(x):\n    return k2\n\nk2 = 5\nprint(k2)", ""),
+        ("code", "def h(x):\n    return k2()\n\nk2 = lambda: k3\nk3 = 5\nprint(k2)", ""),
     )
     kept = find.definitions(others, answer, {"np"})
-    assert kept == ["K = 3", "def h(x):\n    return k2", "k2 = 5"]
+    assert kept == ["K = 3", "def h(x):\n    return k2()", "k2 = lambda: k3", "k3 = 5"]
     assert find.definitions(others, answer, set())[0] == "import numpy.random as np"
 
 
@@ -79,6 +79,12 @@ def test_the_id_of_a_cell_stands_in_for_a_lost_mark(tmp_path: Path) -> None:
         (own | {"id": "other", "metadata": marked}, "real"),
     ):
         assert [c.grade_id for c in find.read(written(tmp_path, [raw]))] == [mark]
+
+
+def test_text_that_defines_something_is_read_as_code(tmp_path: Path) -> None:
+    texts = "def f(x):\n    return x", "# A heading\n\nand a sentence"
+    raw = [{"cell_type": "markdown", "source": text, "metadata": {}} for text in texts]
+    assert [cell.defines() for cell in find.read(written(tmp_path, raw))] == [["f"], []]
 
 
 def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:

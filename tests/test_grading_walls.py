@@ -112,6 +112,11 @@ def test_a_question_without_torch_has_none(way: str, server) -> None:
         assert got() == [1.0]  # and where it is not closed, the way leads there
 
 
+def test_an_answer_may_use_threads(server) -> None:
+    code = "import threading\nt = threading.Thread(target=dict)\nt.start()\nt.join()"
+    assert [got[0].tolist() for got in server.answer(job(attempt(code)), {}, 20.0)] == [1.0]
+
+
 def test_numpy_and_scipy_still_load_where_torch_is_closed(server) -> None:
     answer = "def f():\n    import scipy.special\n    return scipy.special.gamma(5.0)"
     (got,) = server.answer(job(answer, ("torch",)), {}, 20.0)
