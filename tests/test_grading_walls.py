@@ -145,7 +145,8 @@ def test_numpy_and_scipy_still_load_where_torch_is_closed(server) -> None:
     ids=["busy", "asleep", "full", "many-files", "error", "text", "index", "own-class", "exit"],
 )
 def test_how_an_answer_ends(body: str, end: str, server) -> None:
-    assert server.answer(job(f"def f():\n    {body}"), {}, 2.0) == [end]
+    seconds = 2.0 if end == "time" else 20.0  # a busy machine may take long to fill a disk
+    assert server.answer(job(f"def f():\n    {body}"), {}, seconds) == [end]
 
 
 def test_processor_seconds_are_limited_by_the_system_too() -> None:
