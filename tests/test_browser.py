@@ -156,6 +156,29 @@ def test_search_finds_the_chapter_first(page: Page, html: Path, address: str, wa
     assert "06_mask_gradient" in (first.get_attribute("href") or "") and wrong == []
 
 
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_a_reference_shows_what_it_leads_to(page: Page, html: Path, address: str, way: str) -> None:
+    """By the pointer and by the focus; an equation typeset, an entry of the bibliography, a function's docstring."""
+    start = address if way == "http" else f"{html.as_uri()}/"
+    wrong = visit(page, f"{start}notebooks/06_mask_gradient.html")
+    preview = page.locator(".tippy-box")
+    for link, shown in (
+        ("a[href='#equation-eq-gradient-filter']", "mjx-container"),
+        ("a[href*='references.html#']", "div.citation"),
+        ("a[href*='api.html#resattn']", "dt.sig"),
+    ):
+        reference = page.locator(f"article {link}:visible").first
+        reference.hover()
+        preview.locator(shown).first.wait_for()
+        page.mouse.move(2, 2)
+        preview.wait_for(state="detached")
+        reference.focus()
+        preview.locator(shown).first.wait_for()
+        reference.blur()
+        preview.wait_for(state="detached")
+    assert wrong == []
+
+
 def test_a_figure_is_enlarged_by_mouse_and_keys(page: Page, address: str) -> None:
     visit(page, f"{address}notebooks/02_network_overview.html")
     link, large = page.locator("article figure a.enlarge").first, page.locator("dialog.enlarged")
