@@ -210,10 +210,11 @@ CLAIMS = (
         gradient_judges.unheard_object,
         (
             "of the signal on two objects, {arl_own:.1f} % (ARL) and {nal_own:.1f} % (NAL) is on the one that does not "
-            "count, {arl_swapped:.0f} % and {nal_swapped:.0f} % with the other cue's mask; equation 2's factor alone "
-            "leaves {arl_factor:.0f} % and {nal_factor:.0f} %",
+            "count, {arl_swapped:.0f} % and {nal_swapped:.0f} % with the other cue's mask (above 80 % in {moved} of "
+            "{networks} networks); equation 2's factor alone leaves {arl_factor:.0f} % and {nal_factor:.0f} %",
             "两个物体上的信号中，{arl_own:.1f} %（ARL）和 {nal_own:.1f} %（NAL）落在无关物体上；换成另一提示的掩码后为 "
-            "{arl_swapped:.0f} % 和 {nal_swapped:.0f} %；只有公式 2 的系数时仍有 {arl_factor:.0f} % 和 "
+            "{arl_swapped:.0f} % 和 {nal_swapped:.0f} %（{networks} 个网络中有 {moved} 个超过 80 %）；"
+            "只有公式 2 的系数时仍有 {arl_factor:.0f} % 和 "
             "{nal_factor:.0f} %",
         ),
     ),

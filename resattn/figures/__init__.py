@@ -2,7 +2,8 @@
 explorers that answer in a running notebook."""
 
 from . import diagrams, drawing, map_plots, mask_plots, player, plots, widgets
+from .forest import forest
 from .prose import glue
 from .tables import Table
 
-__all__ = ["Table", "diagrams", "drawing", "glue", "map_plots", "mask_plots", "player", "plots", "widgets"]
+__all__ = ["Table", "diagrams", "drawing", "forest", "glue", "map_plots", "mask_plots", "player", "plots", "widgets"]
