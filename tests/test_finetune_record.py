@@ -5,6 +5,7 @@ from conftest import ROOT
 
 from experiments import finetune
 from resattn import zoo
+from resattn.zoo import checkpoints
 
 PAGE = (ROOT / "book" / "own_pictures.md").read_text(encoding="utf-8")
 
@@ -20,10 +21,21 @@ def test_every_arm_and_seed_is_there(runs):
     ]
     for run in runs:
         assert (run["train_images"], run["test_images"]) == (finetune.PICTURES, finetune.TESTS)
-        assert run["data"]["classes"] == list(finetune.KINDS) and run["recipe"]["lr"] == finetune.RECIPE.lr
+        assert run["data"]["classes"] == list(finetune.KINDS)
+        assert run["recipe"]["epochs"] == finetune.RECIPE.epochs * (10 if run["network"] == "longer" else 1)
         source = zoo.load_pretrained(finetune.WEIGHTS).record["sha256"]
-        assert (run["started_from"] or {}).get("sha256") == (None if run["network"] == "scratch" else source)
+        assert (run["started_from"] or {}).get("sha256") == (None if run["network"] in ("scratch", "longer") else source)
         assert bool(run["frozen"]) == (run["network"] == "classifier")
+
+
+def test_the_longer_training_has_the_best_of_the_rates(runs):
+    tried = checkpoints.read_json(zoo.grids.RECORDS / "finetune.json")["tried"]
+    assert [run["recipe"]["lr"] for run in tried] == list(finetune.RATES)
+    assert {run["seed"] for run in tried} == {finetune.CHOOSING}
+    best = finetune.chosen_rate(tried)
+    assert best == min(tried, key=lambda run: run["test_error"])["recipe"]["lr"]
+    rates = {run["network"]: run["recipe"]["lr"] for run in runs}
+    assert rates == dict.fromkeys(("all", "classifier", "scratch"), finetune.RECIPE.lr) | {"longer": best}
 
 
 def test_the_page_shows_the_table_of_the_record(runs):
@@ -31,8 +43,9 @@ def test_the_page_shows_the_table_of_the_record(runs):
 
 
 def test_what_the_page_concludes_holds_for_every_seed(runs):
-    """Trained weights, all of them trained on, err less than the classifier alone, and that less than from scratch."""
+    """Trained weights, all of them trained on, err less than any other arm; random weights trained as long err most."""
     errors = {(run["network"], run["seed"]): run["test_error"] for run in runs}
     for seed in range(finetune.SEEDS):
         assert errors["all", seed] < errors["classifier", seed] < errors["scratch", seed]
-    assert max(run["processor_seconds"] for run in runs) < 60
+        assert errors["all", seed] < errors["longer", seed] < errors["scratch", seed]
+    assert max(run["processor_seconds"] for run in runs if run["network"] != "longer") < 60
