@@ -24,7 +24,8 @@ def test_every_arm_and_seed_is_there(runs):
         assert run["data"]["classes"] == list(finetune.KINDS)
         assert run["recipe"]["epochs"] == finetune.RECIPE.epochs * (10 if run["network"] == "longer" else 1)
         source = zoo.load_pretrained(finetune.WEIGHTS).record["sha256"]
-        assert (run["started_from"] or {}).get("sha256") == (None if run["network"] in ("scratch", "longer") else source)
+        started = None if run["network"] in ("scratch", "longer") else source
+        assert (run["started_from"] or {}).get("sha256") == started
         assert bool(run["frozen"]) == (run["network"] == "classifier")
 
 
