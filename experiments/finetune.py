@@ -98,7 +98,7 @@ def draw(folder: Path, seed: int = 0) -> None:
 
 
 RECIPE = replace(RECIPES["finetune"], evaluate_every=100)  # the test pictures are looked at once
-LONGER = replace(RECIPE, epochs=10 * RECIPE.epochs)
+LONGER = replace(RECIPE, epochs=10 * (RECIPE.epochs or 0))
 RATES, CHOOSING = (0.03, 0.1, 0.3), 100  # of "longer", and the seed on whose pictures one of them is chosen
 ARMS = ("all", "classifier", "scratch", "longer")
 
