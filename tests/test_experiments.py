@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from conftest import ROOT
 
 import resattn
-from experiments import additions, cued, depth, noise, noise_control, runner
+from experiments import additions, cued, depth, noise, noise_control, runner, supervision
 from experiments.__main__ import main
 from resattn.analysis import count_parameters
 from resattn.data import ImageSet, cued_scenes, scenes
@@ -268,6 +269,61 @@ def test_an_addition_needs_its_rate_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(additions, "chosen_rate", lambda arm, stored: 0.2)
     record = additions.train(additions.Addition("decay", 1), tmp_path, "cpu")
     assert 0 <= record["test_accuracy"] <= 1 and "validation_accuracy" not in record and record["rate"] == 0.2
+
+
+def test_arms_of_the_supervision_question() -> None:
+    sizes = {arm: count_parameters(supervision.Network(arm)) for arm in ("trunk", "twin", "arl", "nal", "added")}
+    assert sizes["arl"] == sizes["nal"] == sizes["added"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.03
+    T, M, y = torch.randn(2, 16, 16, 16), torch.rand(2, 16, 16, 16), torch.rand(2, 1, 16, 16)
+    joined = {arm: supervision.Network(arm).attention for arm in ("arl", "nal", "added", "perfect", "trunk")}
+    joined["perfect"].coverage = y
+    assert torch.allclose(joined["added"].fuse(M, T), T + (M / (1 - M)).log(), atol=1e-4)
+    assert torch.equal(joined["perfect"].fuse(None, T), (1 + y) * T)
+    assert torch.equal(joined["nal"].fuse(M, T), M * T) and torch.equal(joined["trunk"].fuse(None, T), T)
+
+
+def test_a_box_is_the_smallest_around_its_object() -> None:
+    masks = torch.rand(20, 12, 12) < 0.02
+    masks[0] = False
+    for mask, box in zip(masks, supervision.boxes(masks), strict=True):
+        if not mask.any():
+            assert not box.any()
+            continue
+        rows, columns = mask.nonzero().T
+        expected = torch.zeros_like(mask)
+        expected[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
+        assert torch.equal(box, expected)
+
+
+def test_the_mask_loss_counts_pictures_with_a_mask_alone() -> None:
+    M = torch.tensor([[[0.2, 0.7]], [[0.8, 0.9]]])[None].repeat(2, 1, 1, 1)  # [2, 2, 1, 2]: means 0.5 and 0.8
+    y = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]])
+    loss = supervision.mask_loss(M, y, torch.tensor([1.0, 0.0]))
+    assert loss.item() == pytest.approx(-(math.log(0.5) + math.log(0.8)) / 2)
+    assert supervision.mask_loss(M, y, torch.zeros(2)) == 0
+
+
+def test_a_supervision_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nal needs its weight: make nal-all-n300-weight1, "):
+        supervision.chosen_weight("nal", {})
+    for name, value in (("TEST", 60), ("VALIDATION", 40), ("STEPS", 3)):
+        monkeypatch.setattr(supervision, name, value)
+    supervision.test_set.cache_clear()
+    tuning = supervision.train(supervision.Supervision("arl-all", 100, 100, 5.0), tmp_path, "cpu")
+    assert tuning["weight"] == 5 and 0 <= tuning["scores"]["best_iou"] <= 1
+    monkeypatch.setattr(supervision, "chosen_weight", lambda fusion, stored: 1.0)
+    scores = {
+        arm: supervision.train(supervision.Supervision(arm, 100, 0), tmp_path, "cpu")["scores"]
+        for arm in ("nal-tenth", "arl-boxes", "added", "perfect", "twin")
+    }
+    supervision.test_set.cache_clear()
+    assert {arm: len(found) for arm, found in scores.items()} == {
+        "nal-tenth": 6,
+        "arl-boxes": 6,
+        "added": 1,
+        "perfect": 1,
+        "twin": 1,
+    }
 
 
 def test_arms_of_the_depth_question() -> None:

@@ -23,6 +23,7 @@ from resattn.zoo import checkpoints
 from . import inputs
 from . import networks as nets
 from .timing import Row
+from .waste import waste
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = Path(__file__).parent / "results.json", ROOT / "book" / "benchmarks.md"
@@ -59,6 +60,7 @@ GROUPS: dict[str, Callable[[int], list[Row]]] = {
     "rendering": inputs.rendering,
     "scaling": nets.scaling,
     "masks": nets.masks_returned,
+    "waste": waste,
     "import": inputs.importing,
     "memory": lambda rounds: nets.memory(str(ROOT)),
     "minutes": minutes,
