@@ -25,19 +25,19 @@ places, over channels), the exchange of features, shifts of masks by channel, wh
 Expected cost: 32 runs of about four minutes on one core.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from resattn import data, zoo
-from resattn.analysis import block_outputs, forced, swap_features, swap_masks
+from resattn.analysis import block_outputs, forced, swap_masks
 from resattn.data import CuedSet, Normalise
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, fit
@@ -51,6 +51,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 RECIPE = Recipe("cued", epochs=16, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4, pad=0, flip=False)
 TRAIN, TEST, WATCHED = 8010, 1980, 360
+AT_ONCE = 45  # pictures that an intervention looks at together
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,14 @@ class Views:
 
 def answers(model: ResidualAttentionNetwork, views: Views) -> list[float]:
     """Shares of answers for the cued and for the other object."""
+    return views.count([batched(model, x) for x in views.x])
+
+
+def batched(run: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """What ``run`` gives for inputs [N, …] of one length, a few pictures at a time, which stay in the processor's
+    cache: in evaluation mode no picture depends on the others."""
     with torch.no_grad():
-        return views.count([model(x) for x in views.x])
+        return torch.cat([run(*parts) for parts in zip(*(x.split(AT_ONCE) for x in inputs), strict=True)])
 
 
 def masked(model: ResidualAttentionNetwork) -> list[str]:
@@ -156,7 +163,9 @@ def swaps(model: ResidualAttentionNetwork, views: Views) -> dict[str, list[float
     names = masked(model)
     chosen = {name: [name] for name in names} | ({"all": names} if names else {})
     return {
-        key: views.count([swap_masks(model, views.x[cue], views.x[1 - cue], which) for cue in (0, 1)])
+        key: views.count(
+            [batched(partial(swap_masks, model, names=which), views.x[cue], views.x[1 - cue]) for cue in (0, 1)]
+        )
         for key, which in chosen.items()
     }
 
@@ -170,7 +179,7 @@ def shifts(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str,
     """
     found: dict[str, dict[str, Any]] = {}
     for name in masked(model):
-        pair = [inside(model, x, name) for x in views.x]
+        pair = [[batched(partial(inside, model, name, part), x) for part in ("mask", "trunk")] for x in views.x]
         (mask_left, trunk_left), (mask_right, trunk_right) = pair
         size = (mask_left.shape[2], mask_left.shape[3])
         objects = F.adaptive_avg_pool2d(views.masks.float(), size)  # [N, 2, h, w]
@@ -189,38 +198,38 @@ def shifts(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str,
     return found
 
 
-def inside(model: ResidualAttentionNetwork, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """The mask M and the trunk's output T of one module on normalised pictures x: [N, C, h, w] each."""
+def inside(model: ResidualAttentionNetwork, name: str, part: str, x: Tensor) -> Tensor:
+    """The "mask" M or the "trunk"'s output T of one module on normalised pictures x: [N, C, h, w]."""
+    x = model.stem(x)  # [N, C_stem, H, W]
+    for block_name, block in model.blocks():
+        if block_name == name:
+            break
+        x = block(x)  # [N, C, h, w]
     module = model.attention_modules()[name]
-    assert module.mask is not None
-    with torch.no_grad():
-        x = model.stem(x)  # [N, C_stem, H, W]
-        for block_name, block in model.blocks():
-            if block_name == name:
-                break
-            x = block(x)  # [N, C, h, w]
-        x = module.pre(x)  # [N, C, h, w]
-        return module.mask(x), module.trunk(x)
+    branch: nn.Module = module.get_submodule(part)
+    out: Tensor = branch(module.pre(x))  # [N, C, h, w]
+    return out
 
 
 def replacements(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str, list[float]]]:
     """Place or bit? Shares of answers when one module's mask is replaced, by module and by what replaces it."""
-    masks = []
-    with torch.no_grad():
-        for x in views.x:
-            masks.append(model(x, return_masks=True)[1])
     found: dict[str, dict[str, list[float]]] = {}
     for name in masked(model):
-        own_by_cue = [masks[cue][name] for cue in (0, 1)]
+        own_by_cue = [batched(partial(inside, model, name, "mask"), x) for x in views.x]
         found[name] = {}
         for key in REPLACEMENTS:
             logits = []
             for cue in (0, 1):
                 new = REPLACEMENTS[key](own_by_cue[cue], own_by_cue[1 - cue])  # [N, C, h, w]
-                with torch.no_grad():
-                    logits.append(forced(model, {name: new})(views.x[cue]))
+                logits.append(batched(partial(given, model, name), views.x[cue], new))
             found[name][key] = views.count(logits)
     return found
+
+
+def given(model: ResidualAttentionNetwork, name: str, x: Tensor, mask: Tensor) -> Tensor:
+    """Logits [N, K] for x [N, 3, H, W] when one module has this mask [N, C, h, w]."""
+    logits: Tensor = forced(model, {name: mask})(x)
+    return logits
 
 
 def level(mask: Tensor) -> Tensor:
@@ -242,11 +251,21 @@ def features(model: ResidualAttentionNetwork, views: Views) -> dict[str, list[fl
     """Where is the choice made? Shares of answers when after one block the features at the places of the two objects,
     and there alone, come from the other cue, by block."""
     objects = views.masks.any(dim=1, keepdim=True).float()  # [N, 1, S, S]
-    swapped = {}
-    for name, output in block_outputs(model, views.x[0][:1]).items():
-        size = (output.shape[2], output.shape[3])
-        where = F.adaptive_max_pool2d(objects, size)[:, 0] > 0  # [N, h, w]
-        swapped[name] = views.count(
-            [swap_features(model, views.x[cue], views.x[1 - cue], name, where) for cue in (0, 1)]
-        )
-    return swapped
+    logits = [batched(partial(exchanged, model), views.x[cue], views.x[1 - cue], objects) for cue in (0, 1)]
+    names = [name for name, _ in model.blocks()]
+    return {name: views.count([by_block[:, i] for by_block in logits]) for i, name in enumerate(names)}
+
+
+def exchanged(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, objects: Tensor) -> Tensor:
+    """:func:`resattn.analysis.swap_features` after every block, one at a time: logits [N, blocks, K] for x and other
+    [N, 3, H, W] and the places of the objects [N, 1, S, S]. What comes before a block is computed once."""
+    own, theirs = (block_outputs(model, pictures) for pictures in (x, other))
+    blocks, logits = list(model.blocks()), []
+    for i, (name, _) in enumerate(blocks):
+        size = (own[name].shape[2], own[name].shape[3])
+        where = F.adaptive_max_pool2d(objects, size) > 0  # [N, 1, h, w]
+        y = torch.where(where, theirs[name], own[name])  # [N, C, h, w]
+        for _, block in blocks[i + 1 :]:
+            y = block(y)  # [N, C, h, w]
+        logits.append(model.classifier(model.norm(y).mean(dim=(2, 3))))  # [N, K]
+    return torch.stack(logits, dim=1)  # [N, blocks, K]

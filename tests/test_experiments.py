@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from experiments import (
     unseen,
 )
 from experiments.__main__ import main
-from resattn.analysis import count_parameters
+from resattn.analysis import block_outputs, count_parameters, module_parts, swap_features, swap_masks
 from resattn.data import ImageSet, cued_scenes, scenes
 from resattn.training import Recipe
 
@@ -307,6 +308,24 @@ def test_answers_are_counted_over_both_cues() -> None:
     right = [torch.nn.functional.one_hot(pictures.pair_labels[:, cue], 10).float() for cue in (0, 1)]
     assert views.count(right) == [1.0, 0.0] and views.count(right[::-1]) == [0.0, 1.0]
     assert not torch.equal(views.x[0], views.x[1])
+
+
+def test_interventions_a_few_pictures_at_a_time_are_those_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = resattn.create("attention56", **cued.NETWORKS["arl"]).eval()
+    views = cued.Views(cued_scenes("test", 90), (0.5,) * 3, (0.25,) * 3)
+    x, other, objects = views.x[0], views.x[1], views.masks.any(dim=1, keepdim=True).float()
+    monkeypatch.setattr(cued, "AT_ONCE", 40)  # two pieces of 40 and one of 10
+    logits = cued.batched(partial(cued.exchanged, model), x, other, objects)
+    for i, (name, output) in enumerate(block_outputs(model, x).items()):
+        where = torch.nn.functional.adaptive_max_pool2d(objects, output.shape[2:])[:, 0] > 0
+        assert torch.allclose(logits[:, i], swap_features(model, x, other, name, where), atol=1e-5)
+    for name, (T, M, _) in module_parts(model, x).items():
+        assert M is not None
+        assert torch.allclose(cued.batched(partial(cued.inside, model, name, "mask"), x), M, atol=1e-5)
+        assert torch.allclose(cued.batched(partial(cued.inside, model, name, "trunk"), x), T, atol=1e-5)
+        swapped = cued.batched(partial(swap_masks, model, names=[name]), x, other)
+        assert torch.allclose(swapped, swap_masks(model, x, other, [name]), atol=1e-5)
 
 
 def test_wrong_labels_of_the_positive_control() -> None:
