@@ -72,10 +72,18 @@ KEPT = {run.key: f"cued_{run.network}" + (f"_seed{run.seed}" if run.seed else ""
 
 def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run: its history, watched on the way, and every intervention at its end."""
+    return made(NETWORKS[run.network], run, data.cued_scenes("train", TRAIN, seed=run.seed), folder, device)
+
+
+def made(
+    config: dict[str, Any], run: Any, train_set: CuedSet, folder: Path, device: str, recipe: Recipe | None = None
+) -> dict[str, Any]:
+    """The record of a network of these settings, trained on ``train_set`` with the seed of ``run`` and watched; the
+    recipe is RECIPE unless another is given. Other questions of this folder train with it too."""
     torch.manual_seed(run.seed)
-    model = create("attention56", num_classes=len(data.scenes("test", 1).classes), **NETWORKS[run.network])
-    train_set = data.cued_scenes("train", TRAIN, seed=run.seed)
-    watched = test_set(WATCHED)
+    model = create("attention56", num_classes=len(train_set.classes), **config)
+    size = train_set.images.shape[2]
+    watched = test_set(WATCHED, size)
 
     def watch(model: ResidualAttentionNetwork, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
         views = Views(watched, mean, std)
@@ -84,8 +92,8 @@ def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
     fit(
         model,
         train_set,
-        test_set(TEST),
-        RECIPE,
+        test_set(TEST, size),
+        recipe or RECIPE,
         out=folder,
         seed=run.seed,
         device=device,
@@ -96,7 +104,7 @@ def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
     model = zoo.load_pretrained(folder)
     record = dict(model.record)
     del record["sha256"]  # of weights that are not kept with the record
-    views = Views(test_set(TEST), record["mean"], record["std"])
+    views = Views(test_set(TEST, size), record["mean"], record["std"])
     return {
         "network": run.network,
         **record,
@@ -110,8 +118,8 @@ def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
 
 
 @cache
-def test_set(n: int) -> CuedSet:
-    return data.cued_scenes("test", n)
+def test_set(n: int, size: int = 48) -> CuedSet:
+    return data.cued_scenes("test", n, size)
 
 
 class Views:

@@ -13,7 +13,19 @@ import torch
 from conftest import ROOT
 
 import resattn
-from experiments import additions, cued, depth, noise, noise_control, runner
+from experiments import (
+    additions,
+    cued,
+    cued56,
+    depth,
+    followed,
+    noise,
+    noise_control,
+    one_module,
+    runner,
+    stacking,
+    unseen,
+)
 from experiments.__main__ import main
 from resattn.analysis import count_parameters
 from resattn.data import ImageSet, cued_scenes, scenes
@@ -163,6 +175,85 @@ def test_a_cued_run_from_end_to_end(short: None, tmp_path: Path) -> None:
     assert list(record["features"]) == ["stage1.unit1", "stage1.attention1", "stage2.unit1", "stage2.attention1"]
     assert "draw" not in record["data"]["train"], "draw 0 is the set itself"
     json.dumps(record)
+
+
+def test_networks_of_the_questions_about_modules() -> None:
+    made = {name: resattn.create("attention56", **kw) for name, kw in one_module.NETWORKS.items()}
+    assert list(made["first-nal"].attention_modules()) == ["stage1.attention1"]
+    assert list(made["second-arl"].attention_modules()) == ["stage2.attention1"]
+    assert len(made["three"].attention_modules()) == 3
+    assert abs(count_parameters(made["large"]) / count_parameters(made["three"]) - 1) < 0.03
+    sizes = {name: count_parameters(resattn.create("attention56", **kw)) for name, kw in cued56.NETWORKS.items()}
+    assert sizes["arl"] == sizes["nal"] > sizes["trunk"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.05
+
+
+def test_a_run_with_one_module_from_end_to_end(short: None, tmp_path: Path) -> None:
+    record = one_module.train(one_module.ModuleRun("second-nal", 0), tmp_path, "cpu")
+    assert record["network"] == "second-nal" and list(record["replacements"]) == ["stage2.attention1"]
+    json.dumps(record)
+
+
+def test_pictures_left_out_are_not_shown(short: None, tmp_path: Path) -> None:
+    shown = unseen.training_set(seed=1)
+    right = torch.isin(shown.pair_labels[:, 1], torch.tensor(unseen.LEFT_OUT))
+    assert len(shown) == cued.TRAIN and not (right & (shown.cues == 1)).any()
+    assert (right & (shown.cues == 0)).any() and (~right & (shown.cues == 1)).any()
+    record = unseen.train(unseen.UnseenRun("trunk", 1), tmp_path, "cpu")
+    assert all(0 <= share <= 1 for key in ("new", "known") for share in record[key])
+    json.dumps(record)
+
+
+def test_attention56_looks_at_cued_scenes_of_64_pixels(short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(cued56, "TRAIN", 90)
+    monkeypatch.setattr(cued56, "RECIPE", replace(cued56.RECIPE, epochs=1))
+    monkeypatch.setattr(cued56, "NETWORKS", {"nal": cued56.NETWORKS["nal"] | {"width": 0.125}})
+    record = cued56.train(cued56.WideRun("nal", 0), tmp_path, "cpu")
+    assert list(record["shifts"]) == ["stage1.attention1", "stage2.attention1", "stage3.attention1"]
+    assert record["recipe"]["name"] == "cued56"
+
+
+def test_every_picture_gets_the_mask_of_another_class() -> None:
+    labels = torch.randint(5, (200,), generator=torch.manual_seed(0))
+    partner = stacking.another_class(labels)
+    assert partner.sort().values.tolist() == list(range(200)) and (labels[partner] != labels).all()
+    with pytest.raises(ValueError, match="more than half"):
+        stacking.another_class(torch.tensor([0, 0, 1]))
+
+
+def test_what_later_masks_win_back() -> None:
+    """Free later masks see the disturbance, held ones are those of the undisturbed pass."""
+    torch.manual_seed(0)
+    model = resattn.create("attention56", **cued.NETWORKS["nal"]).eval()
+    x, wrong = torch.randn(2, 40, 3, 48, 48)
+    with torch.no_grad():
+        logits, masks = model(x, return_masks=True)
+    own = logits.argmax(1)
+    first, second = masks
+    found = stacking.repaired(model, x, wrong, own)
+    free = resattn.analysis.swap_masks(model, x, wrong, [first])
+    held = resattn.analysis.swap_masks(resattn.analysis.forced(model, {second: masks[second]}), x, wrong, [first])
+    for key, z in (("own", logits), ("free 1", free), ("held 1", held)):
+        assert found["accuracy"][key] == pytest.approx((z.argmax(1) == own).float().mean().item(), abs=1e-5)
+    assert found["distance"]["free 1"] != found["distance"]["held 1"]
+    assert found["won 1"][0] == pytest.approx(
+        100 * (found["accuracy"]["free 1"] - found["accuracy"]["held 1"]), abs=0.01
+    )
+    same = stacking.repaired(model, x, x, own)
+    assert same["accuracy"]["held 1"] == 1 and same["distance"]["held 1"] < 1e-5 and same["won 1"] == [0, 0]
+
+
+def test_what_is_followed_by_a_map_of_the_truth_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module whose mask is high on the object, and holds back where the trunk is large, is reported so."""
+    pictures = scenes("test", 60)
+    there = pictures.object_masks[:, None].float()  # [N, 1, 32, 32]
+    T = (1 + there) * torch.tensor([1.0, -1.0])[:, None, None]  # large on the object, one channel of each sign
+    M = (0.2 + 0.5 * there).expand_as(T)
+    found = followed.followed(resattn.analysis.Parts(T, M, (1 + M) * T), pictures, there[:, 0])
+    assert found["mean"]["object"] > 0.999 and found["channel"]["object"] > 0.999 and found["gain"] > 0.999
+    assert found["on_object"] == {"positive": 0.7, "negative": 0.7, "elsewhere": 0.2}
+    assert found["shares"]["mask"]["object"] > 0.95 and found["grad_cam"]["trunk"] > 0.999
+    bare = followed.followed(resattn.analysis.Parts(T, None, T), pictures, there[:, 0])
+    assert "gain" not in bare and set(bare["shares"]) == {"trunk"}
 
 
 def test_a_noise_run_from_end_to_end(short: None, tmp_path: Path) -> None:

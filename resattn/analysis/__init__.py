@@ -1,10 +1,11 @@
 """What the network has learned, and what it costs.
 
 What a network says of a picture file; counts and receptive fields; equation 2 and the wiring it rests on; scores of
-maps against true masks; saliency to compare with; and interventions, which change a mask and see what the network then
-says.
+maps against true masks, and what a map follows; saliency to compare with; and interventions, which change a mask and
+see what the network then says.
 """
 
+from .following import activity, correlation, plain_maps, shares
 from .gradients import Signals, gain, mask_depends_on_trunk, module_signals, per_location
 from .interventions import (
     ConstantMask,
@@ -29,8 +30,10 @@ __all__ = [
     "Parts",
     "Signals",
     "SpatialMeanMask",
+    "activity",
     "best_iou",
     "block_outputs",
+    "correlation",
     "count_multiply_adds",
     "count_parameters",
     "energy_inside",
@@ -44,8 +47,10 @@ __all__ = [
     "module_parts",
     "module_signals",
     "per_location",
+    "plain_maps",
     "pointing_game",
     "receptive_field",
+    "shares",
     "swap_features",
     "swap_masks",
 ]
