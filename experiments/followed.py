@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resattn import data, zoo
 from resattn.analysis import Parts, forced, grad_cam, module_parts
@@ -91,6 +91,9 @@ def untrained(seed: int) -> ResidualAttentionNetwork:
     model = ResidualAttentionNetwork(like.config)
     model.record = like.record  # type: ignore[assignment]  # for the mean and deviation of the colours
     inputs = inputs_of(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the plain mean over batches
     with torch.no_grad():
         for part in data.scenes("train", 500).images.split(50):
             model(inputs(part))  # in training mode
