@@ -131,3 +131,44 @@ def test_tables_have_a_row_for_every_claim(monkeypatch):
     assert re.findall(r"0\.\d+ ± 0\.\d+", english) == re.findall(r"0\.\d+ ± 0\.\d+", chinese) != []
     with pytest.raises(ValueError, match="language must be one of en, zh; got 'fr'"):
         claims.table("fr")
+
+
+def followed(network: str, sky: float = -0.3, top: float = 0.3, edges=(0.5, 0.3, 0.1), trunk=(0.5, 0.3, 0.1)) -> dict:
+    modules = {}
+    for i, (mean_sky, mean_object) in enumerate(((sky, 0.0), (0.0, 0.0), (0.0, top))):
+        fits = {"mask": {"edges": edges[i], "object": 0.6 - edges[i]}, "trunk": {"edges": trunk[i], "object": 0.2 + i}}
+        modules[f"stage{i + 1}"] = {"shares": fits, "mean": {"sky": mean_sky, "object": mean_object}}
+    return {"network": network, "modules": modules}
+
+
+def test_sky_below_and_object_above_needs_every_network_and_the_control():
+    judge = judges.sky_below_object_above
+    flat = followed("trunk", trunk=(0.3, 0.3, 0.5))
+    good = [followed("arl"), followed("arl"), followed("arl"), followed("nal")]
+    assert judge([*good, flat])[0] == "holds"
+    assert judge([*good, followed("trunk")])[0] == "holds in part", "a network without masks shows the same order"
+    word, numbers = judge([*good[:3], followed("nal", sky=0.1), flat])
+    assert word == "holds in part" and (numbers["sky"], numbers["top"], numbers["n"]) == (3, 4, 4)
+    assert judge([*good[:3], followed("nal", edges=(0.1, 0.3, 0.2)), flat])[0] == "did not show"
+    with pytest.raises(judges.Unfinished, match="4 / 5"):
+        judge(good)
+    photographs = {"network": "arl", "modules": {"stage1": {"gain": -0.5}}}
+    assert judge([*good, flat, photographs])[1]["n"] == 4, "without true pixels nothing is counted"
+
+
+def stacked(own: float, held: float, won: float, half: float = 0.5) -> dict:
+    return {"accuracy": {"own": own, "held 1": held}, "won 1": [won, half]}
+
+
+def test_stacking_repairs_by_the_rule_of_its_experiment():
+    good, bad, nothing = stacked(0.98, 0.9, 5), stacked(0.98, 0.9, 1), stacked(0.98, 0.97, 0.9)
+    assert [judges.later_masks(run) for run in (good, bad, nothing)] == ["repair", "do not", "nothing to repair"]
+    assert judges.later_masks(stacked(0.98, 0.9, -1)) == "make it worse"
+    assert judges.later_masks(stacked(0.98, 0.9, 5, half=6)) == "do not", "the interval holds zero"
+    judge = judges.stacking_repairs
+    assert judge([good] * 5 + [nothing])[0] == "holds"
+    assert judge([good] * 5 + [bad])[0] == "holds in part"
+    assert judge([bad] * 6)[0] == "refuted" and judge([stacked(0.98, 0.9, 1, half=4)] * 6)[0] == "did not show"
+    assert judge([nothing] * 6) == ("did not show", {"good": 0, "asked": 0, "low": 0, "high": 0, "lost": 0})
+    with pytest.raises(judges.Unfinished, match="5 / 6"):
+        judge([good] * 5)

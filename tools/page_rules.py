@@ -20,7 +20,6 @@ NOT_YET = {
     "07_attention_residual_learning.ipynb",
     "08_training.ipynb",
     "09_noisy_labels.ipynb",
-    "10_stacked_attention.ipynb",
     "11_results.ipynb",
     "12_supervised_attention.ipynb",
 }

@@ -154,8 +154,31 @@ CLAIMS = (
         ),
         ("Fig. 1", "图 1"),
         "10_stacked_attention",
-        None,
-        None,
+        "followed",
+        judges.sky_below_object_above,
+        (
+            "the first mean mask dims the sky in {sky} of {n} networks, the last is high on the object in {top}; the "
+            "order from edges to objects is there in {order}, and in {bare} of {bare_n} without masks",
+            "{n} 个网络中，第一张平均掩码压低天空的有 {sky} 个，最后一张在物体上偏高的有 {top} 个；"
+            "从边缘到物体的顺序在 {order} 个中出现，在 {bare_n} 个没有掩码的网络中也有 {bare} 个",
+        ),
+    ),
+    Claim(
+        "repair",
+        (
+            "One module cannot correct its mistake; a later one can",
+            "单个模块不能纠正自己的错误，后面的模块可以",
+        ),
+        ("article", "文章"),
+        "10_stacked_attention",
+        "stacking",
+        judges.stacking_repairs,
+        (
+            "a wrong first mask costs up to {lost:.0f} points; later masks win back {low:+.1f} to {high:+.1f}, and "
+            "half or more in {good} of {asked} networks",
+            "第一张掩码出错最多损失 {lost:.0f} 个百分点；后面的掩码挽回 {low:+.1f} 到 {high:+.1f}，"
+            "{asked} 个网络中有 {good} 个挽回一半以上",
+        ),
     ),
     Claim(
         "filter",

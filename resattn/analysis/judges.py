@@ -91,6 +91,58 @@ def _found_at(history: Records) -> int:
     return len(history) + 1
 
 
+def sky_below_object_above(records: Records) -> Judgement:
+    """The rule of experiments.followed, over every trained network with masks: the mean of the first mask dims the sky,
+    that of the last is high on the object, and the order from edges to objects is not there without masks too."""
+    runs = [run for run in records if "shares" in next(iter(run["modules"].values()))]  # Scenes, with true pixels
+    masked = [run for run in runs if run["network"] in ("arl", "nal")]
+    bare = [run for run in runs if run["network"] == "trunk"]
+    _need(masked + bare, 5)
+    means = [[module["mean"] for module in run["modules"].values()] for run in masked]
+    sky = sum(mean[0]["sky"] < -0.1 for mean in means)
+    top = sum(mean[-1]["object"] > 0.1 for mean in means)
+    order = sum(from_edges_to_objects(run, "mask") for run in masked)
+    without = sum(from_edges_to_objects(run, "trunk") for run in bare)
+    ordered = order == len(masked)
+    shown = sky == top == len(masked) and ordered and not without
+    word = "holds" if shown else "holds in part" if ordered else "did not show"
+    return word, {"sky": sky, "top": top, "order": order, "n": len(masked), "bare": without, "bare_n": len(bare)}
+
+
+def from_edges_to_objects(run: dict[str, Any], of: str) -> bool:
+    """Whether the activity of "mask" or "trunk" goes less with edges and more with the object in every next module."""
+    fits = [module["shares"][of] for module in run["modules"].values()]
+    edges, objects = ([fit[what] for fit in fits] for what in ("edges", "object"))
+    return edges == sorted(edges, reverse=True) and objects == sorted(objects)
+
+
+def later_masks(run: dict[str, Any]) -> str:
+    """What later masks do about a wrong first one, by the rule of experiments.stacking: "repair", "do not", "make it
+    worse", or "nothing to repair" where less than two points are lost."""
+    loss = _percent(run["accuracy"]["own"] - run["accuracy"]["held 1"])
+    won, half = run["won 1"]
+    if loss < 2:
+        return "nothing to repair"
+    if won < -half:
+        return "make it worse"
+    return "repair" if won > half and won >= loss / 2 else "do not"
+
+
+def stacking_repairs(records: Records) -> Judgement:
+    """The rule of experiments.stacking; "refuted" where the whole interval of every network lies below half of what
+    there is to win back."""
+    _need(records, 6)
+    asked = [run for run in records if later_masks(run) != "nothing to repair"]
+    good = sum(later_masks(run) == "repair" for run in asked)
+    lost = [_percent(run["accuracy"]["own"] - run["accuracy"]["held 1"]) for run in asked]
+    below = all(sum(run["won 1"]) < loss / 2 for run, loss in zip(asked, lost, strict=True))
+    none = "refuted" if asked and below else "did not show"
+    word = "holds" if asked and good == len(asked) else "holds in part" if good else none
+    won = [run["won 1"][0] for run in asked]
+    parts = {"low": min(won, default=0.0), "high": max(won, default=0.0), "lost": max(lost, default=0.0)}
+    return word, {"good": good, "asked": len(asked), **parts}
+
+
 def gradient_filter(_: Records) -> Judgement:
     """Equation 2 needs masks that do not depend on the trunk's parameters: all modules, with every unit."""
     modules = []
