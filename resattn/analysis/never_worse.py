@@ -52,7 +52,7 @@ class Comparison:
 
 
 def comparisons() -> list[Comparison]:
-    """All of them, in the order of :data:`GRIDS`; a pair of networks with fewer than three common seeds is left out."""
+    """All of them, in the order of ``GRIDS``; a pair of networks with fewer than three common seeds is left out."""
     found = []
     for grid in GRIDS:
         errors = grid.errors()
