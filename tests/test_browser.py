@@ -37,6 +37,7 @@ TO_REDRAW = [
     "notebooks/01_deeper_glimpses",
     "notebooks/01_deeper_proposals",
     "notebooks/02_network_overview",
+    "notebooks/03_trunk_branch",
     "notebooks/04_soft_mask_branch",
     "notebooks/05_attention_module",
     "notebooks/10_stacked_attention",
