@@ -41,6 +41,12 @@ def test_without_the_right_python_one_sentence_says_so(tmp_path: Path, monkeypat
     assert not (tmp_path / "venv").exists()
 
 
+def test_a_notebook_that_is_not_there_is_named_before_anything_is_set_up(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(run_colab, "set_up", lambda command: pytest.fail("set up for nothing"))
+    assert run_colab.main(["03_trunk_branch"]) == 1
+    assert capsys.readouterr().err == "there is no notebook 03_trunk_branch\n"
+
+
 def test_every_control_of_an_explorer_moves() -> None:
     drawn = []
 

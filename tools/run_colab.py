@@ -126,6 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("chapters", nargs="*", type=Path, help="default: every chapter of notebooks/colab")
     parser.add_argument("--python", help="a command that runs Python 3.13")
     options = parser.parse_args(arguments)
+    if missing := [str(path) for path in options.chapters if not path.is_file()]:
+        print(f"there is no notebook {missing[0]}", file=sys.stderr)
+        return 1
     try:
         interpreter = set_up(options.python)
     except ValueError as error:
