@@ -241,3 +241,9 @@ def test_the_summary_in_chapter_9_follows_from_the_records():
         for network in ("nal", "arl"):
             (line,) = re.findall(rf"(?m)^{network.upper()} +{noise:.0%} .*$", text)
             assert f"{(values['twin'] - values[network]).mean():+.1f} ±" in line
+
+
+@pytest.mark.parametrize("name", zoo.list_records())
+def test_a_record_names_no_folder_of_the_machine_that_it_was_made_on(name):
+    text = (zoo.grids.RECORDS / f"{name}.json").read_text(encoding="utf-8")
+    assert re.findall(r'": "(/[^"]*|[A-Za-z]:\\\\[^"]*)"', text) == []
