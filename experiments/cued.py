@@ -34,10 +34,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from resattn import data, zoo
-from resattn.analysis import block_outputs, forced, swap_masks
+from resattn.analysis import answer_from, block_outputs, forced, module_parts, swap_masks
 from resattn.data import CuedSet, Normalise
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, fit
@@ -178,9 +178,9 @@ def shifts(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str,
     the shift is divided by the mean of |T| on both objects.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name in masked(model):
-        pair = [[batched(partial(inside, model, name, part), x) for part in ("mask", "trunk")] for x in views.x]
-        (mask_left, trunk_left), (mask_right, trunk_right) = pair
+    left, right = (insides(model, x) for x in views.x)
+    for name in left:
+        (mask_left, trunk_left), (mask_right, trunk_right) = left[name], right[name]
         size = (mask_left.shape[2], mask_left.shape[3])
         objects = F.adaptive_avg_pool2d(views.masks.float(), size)  # [N, 2, h, w]
         weights = objects / objects.sum((2, 3), keepdim=True).clamp(min=1e-6)  # [N, 2, h, w]
@@ -198,24 +198,21 @@ def shifts(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str,
     return found
 
 
-def inside(model: ResidualAttentionNetwork, name: str, part: str, x: Tensor) -> Tensor:
-    """The "mask" M or the "trunk"'s output T of one module on normalised pictures x: [N, C, h, w]."""
-    x = model.stem(x)  # [N, C_stem, H, W]
-    for block_name, block in model.blocks():
-        if block_name == name:
-            break
-        x = block(x)  # [N, C, h, w]
-    module = model.attention_modules()[name]
-    branch: nn.Module = module.get_submodule(part)
-    out: Tensor = branch(module.pre(x))  # [N, C, h, w]
-    return out
+def insides(model: ResidualAttentionNetwork, x: Tensor) -> dict[str, list[Tensor]]:
+    """Mask M and trunk's output T of every module that has a mask, on normalised pictures x: [N, C, h, w] each."""
+    pieces = [module_parts(model, piece) for piece in x.split(AT_ONCE)]
+    return {
+        name: [torch.cat([getattr(piece[name], part) for piece in pieces]) for part in ("M", "T")]
+        for name in masked(model)
+    }
 
 
 def replacements(model: ResidualAttentionNetwork, views: Views) -> dict[str, dict[str, list[float]]]:
     """Place or bit? Shares of answers when one module's mask is replaced, by module and by what replaces it."""
     found: dict[str, dict[str, list[float]]] = {}
+    both = [insides(model, x) for x in views.x]
     for name in masked(model):
-        own_by_cue = [batched(partial(inside, model, name, "mask"), x) for x in views.x]
+        own_by_cue = [masks[name][0] for masks in both]
         found[name] = {}
         for key in REPLACEMENTS:
             logits = []
@@ -260,12 +257,8 @@ def exchanged(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, objects
     """:func:`resattn.analysis.swap_features` after every block, one at a time: logits [N, blocks, K] for x and other
     [N, 3, H, W] and the places of the objects [N, 1, S, S]. What comes before a block is computed once."""
     own, theirs = (block_outputs(model, pictures) for pictures in (x, other))
-    blocks, logits = list(model.blocks()), []
-    for i, (name, _) in enumerate(blocks):
-        size = (own[name].shape[2], own[name].shape[3])
-        where = F.adaptive_max_pool2d(objects, size) > 0  # [N, 1, h, w]
-        y = torch.where(where, theirs[name], own[name])  # [N, C, h, w]
-        for _, block in blocks[i + 1 :]:
-            y = block(y)  # [N, C, h, w]
-        logits.append(model.classifier(model.norm(y).mean(dim=(2, 3))))  # [N, K]
+    logits = []
+    for name, output in own.items():
+        where = F.adaptive_max_pool2d(objects, (output.shape[2], output.shape[3])) > 0  # [N, 1, h, w]
+        logits.append(answer_from(model, name, torch.where(where, theirs[name], output)))  # [N, K]
     return torch.stack(logits, dim=1)  # [N, blocks, K]

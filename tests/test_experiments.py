@@ -323,8 +323,8 @@ def test_interventions_a_few_pictures_at_a_time_are_those_of_the_package(monkeyp
         assert torch.allclose(logits[:, i], swap_features(model, x, other, name, where), atol=1e-5)
     for name, (T, M, _) in module_parts(model, x).items():
         assert M is not None
-        assert torch.allclose(cued.batched(partial(cued.inside, model, name, "mask"), x), M, atol=1e-5)
-        assert torch.allclose(cued.batched(partial(cued.inside, model, name, "trunk"), x), T, atol=1e-5)
+        mask, trunk = cued.insides(model, x)[name]
+        assert torch.allclose(mask, M, atol=1e-5) and torch.allclose(trunk, T, atol=1e-5)
         swapped = cued.batched(partial(swap_masks, model, names=[name]), x, other)
         assert torch.allclose(swapped, swap_masks(model, x, other, [name]), atol=1e-5)
 

@@ -188,14 +188,27 @@ def swap_features(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, nam
     Shapes: x and other [B, 3, H, W], where bool [B, h, w] or [B, 1, 1] -> logits [B, num_classes]. Raises ValueError
     for an unknown name.
     """
-    outputs = block_outputs(model, other)
-    if name not in outputs:
-        raise ValueError(f"there is no block {name!r}; there are {', '.join(outputs)}")
+    _place(model, name)
+    own, theirs = (block_outputs(model, pictures)[name] for pictures in (x, other))  # [B, C, h, w]
+    return answer_from(model, name, torch.where(where[:, None], theirs, own))
+
+
+def answer_from(model: ResidualAttentionNetwork, name: str, output: Tensor) -> Tensor:
+    """What the network says when the block ``name``, one of :func:`block_outputs`, hands on this output.
+
+    Shapes: output [B, C, h, w] -> logits [B, num_classes]. Raises ValueError for an unknown name.
+    """
     with torch.no_grad():
-        x = model.stem(x)  # [B, C_stem, H, W]
-        for block_name, block in model.blocks():
+        x = output  # [B, C, h, w]
+        for _, block in list(model.blocks())[_place(model, name) + 1 :]:
             x = block(x)  # [B, C, h, w]
-            if block_name == name:
-                x = torch.where(where[:, None], outputs[name], x)  # [B, C, h, w]
         x = model.norm(x)  # [B, C, h, w]
         return model.classifier(x.mean(dim=(2, 3)))  # [B, num_classes]
+
+
+def _place(model: ResidualAttentionNetwork, name: str) -> int:
+    """The place of a block among the network's. Raises ValueError for an unknown name."""
+    names = [block_name for block_name, _ in model.blocks()]
+    if name not in names:
+        raise ValueError(f"there is no block {name!r}; there are {', '.join(names)}")
+    return names.index(name)
