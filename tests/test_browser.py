@@ -88,11 +88,13 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, html: Path, address:
     unfold(page)
     cut, hiding = cut_formulas(page), hiding_boxes(page)
     broken = axe(page, "light") + axe(page, "dark")
-    page.set_viewport_size(PHONE)
-    sideways = overhang(page)
-    page.close()
+    context.close()
+    # Loaded anew, as on a telephone: what a preview still shows on a page made smaller would count as the page.
+    context = chromium.new_context(viewport=PHONE)
     page = context.new_page()
     disk = visit(page, f"{html.as_uri()}/{name}")
+    unfold(page)
+    sideways = overhang(page)
     context.close()
     return Seen(request.param, wrong, disk, unset, cut, hiding, letters, focus, broken, sideways)
 
