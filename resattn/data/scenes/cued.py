@@ -121,8 +121,11 @@ def render_pairs(split: str, n: int, size: int = 48, seed: int = 0) -> RenderedP
 
     def jobs() -> Iterator[tuple[Tensor, int]]:
         for number in range(len(PAIRS)):
-            for mine in (pair == number).nonzero()[:, 0].split(chunk):
-                yield mine, number
+            mine = (pair == number).nonzero()[:, 0]
+            if len(mine):
+                # in equal parts: a small rest would take half the time of a whole chunk
+                for part in mine.chunk(-(-len(mine) // chunk)):
+                    yield part, number
 
     kinds = tuple(KINDS.values())
 

@@ -61,7 +61,7 @@ DRAWS = 236  # random numbers per image, a multiple of 4; the last 28 are the ob
 OWN = 28
 SMALLEST = 32
 AREA = (0.035, 0.13)  # of an object, as a share of the picture
-BATCH = 96  # scenes of one class painted together at the smallest size
+BATCH = 128  # scenes of one class painted together at the smallest size
 
 
 class RenderedScenes(NamedTuple):
