@@ -63,17 +63,22 @@ def pipeline(rounds: int) -> list[Row]:
 
 
 def rendering(rounds: int) -> list[Row]:
-    def measure(make: Callable[[int], object], n: int) -> Callable[[], float]:
+    def measure(make: Callable[[int], object], n: int, threads: int | None = None) -> Callable[[], float]:
         def once() -> float:
+            before = torch.get_num_threads()
+            torch.set_num_threads(threads or before)
             start = now()
             make(n)
-            return n / (now() - start)
+            seconds = now() - start
+            torch.set_num_threads(before)
+            return n / seconds
 
         return once
 
     work = {
         "Scenes, 32 pixels": measure(lambda n: data.scenes("train", n), 3000),
         "Cued Scenes, 48 pixels": measure(lambda n: data.cued_scenes("train", n), 3600),
+        "Cued Scenes, one thread": measure(lambda n: data.cued_scenes("train", n), 3600, threads=1),
     }
     return take_turns("Rendering", work, "images/s", rounds)
 
