@@ -3,25 +3,26 @@
 Written down before the run:
 
 *Arms.* The 51 k network (stem conv3_stride2, widths 32 and 64, one module a stage, poolings 2 and 1, t = 1) as ARL and
-as NAL, and the equal twin without a mask (3 and 6 units in its stages), at noise 0, 0.3 and 0.5 (equation 7). *Seeds.*
-Eight; a seed is new first weights, a new order, new noise, and its own draw of 20,000 training Scenes. *Test.* 4,000
+as NAL, and the equal twin without a mask (3 and 6 units in its stages), at noise 0 and 0.5 (equation 7). *Seeds.*
+Five; a seed is new first weights, a new order, new noise, and its own draw of 20,000 training Scenes. *Test.* 4,000
 clean Scenes, the same for all. 12 epochs, batch 64, bfloat16, rate 0.2, warm-up 0.2, weight decay 5e-4, last epoch. A
 pilot of one seed ended near the floor of the training loss at every noise (1.30 to 1.31 above 1.27; 1.84 to 1.91 above
-1.79), so these networks learn.
+1.79), so these networks learn. (Eight seeds and noise 0.3 as well were planned; before the first run this was cut to
+what the hours allow. The pilot's differences, up to ten points, are far above what five seeds resolve.)
 
-*What decides.* Accuracy, ARL less twin and NAL less twin, at each noise, paired over seeds, Student, six comparisons,
-Holm. The paper's claim, that attention helps under noise, is "shown" for an arm if its difference stands at 0.3 or 0.5
-and is positive, "refuted" if one stands and is negative, "no difference" if both intervals lie inside ± 1 point. That
-it helps *more* under noise: the difference of differences, noise 0.5 less noise 0, paired.
+*What decides.* Accuracy, ARL less twin and NAL less twin, at each noise, paired over seeds, Student, four comparisons,
+Holm. The paper's claim, that attention helps under noise, is "shown" for an arm if its difference stands at 0.5 and is
+positive, "refuted" if it stands and is negative, "no difference" if the interval lies inside ± 1 point. That it helps
+*more* under noise: the difference of differences, noise 0.5 less noise 0, paired.
 
 *The mechanism*, on 2,000 training pictures of each network after epochs 4, 8 and 12, in evaluation mode, at every
 module. The gain of a picture is ‖δ_T‖/‖δ_H‖, what of the backward signal the trunk gets. (1) Between pictures: mean log
 gain of pictures whose given label is wrong, less that of pictures whose label is right. A mask that turns down
 mislabelled pictures makes it negative. (2) Of one picture: log gain under its true label less its mean under the nine
-others. A mask that prefers right labels makes it positive. Decided at the last module after epoch 12, over eight seeds;
+others. A mask that prefers right labels makes it positive. Decided at the last module after epoch 12, over five seeds;
 "no filter" if the interval lies inside ± 0.02, that is ± 2 % of the signal.
 
-Expected cost: 72 runs of about four minutes on one core.
+Expected cost: 30 runs of about five minutes on one core.
 """
 
 import math
@@ -46,7 +47,7 @@ from .cued import NETWORKS
 RECIPE = Recipe("noise", epochs=12, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4, pad=0)
 TRAIN, TEST, LOOKED_AT = 20_000, 4_000, 2_000
 WATCHED_EPOCHS = (4, 8, 12)
-LEVELS = (0.0, 0.3, 0.5)
+LEVELS = (0.5, 0.0)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class NoiseRun:
         return f"{self.network}-noise{round(100 * self.noise)}-seed{self.seed}"
 
 
-RUNS = [NoiseRun(network, noise, seed) for seed, noise, network in product(range(8), LEVELS, ("arl", "nal", "twin"))]
+RUNS = [NoiseRun(network, noise, seed) for seed, noise, network in product(range(5), LEVELS, ("arl", "nal", "twin"))]
 
 
 def train(run: NoiseRun, folder: Path, device: str) -> dict[str, Any]:
