@@ -220,7 +220,7 @@ def test_print(page: Page, address: str, name: str) -> None:
     page.emulate_media(media="print")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     assert hiding_boxes(page) == [] and cut_formulas(page) == [] and overhang(page) == 0
-    assert not any(button.is_visible() for button in page.locator("button, .anim-controls").all())
+    assert not any(button.is_visible() for button in page.locator("button").all())
     assert all(box.is_visible() for box in page.locator(".solution.dropdown .admonition-title ~ *").all())
     pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "1cm"))
     assert 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) < 60

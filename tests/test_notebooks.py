@@ -191,7 +191,7 @@ BROKEN = {
     "image stored": (output("print(0)", picture("image/png")), "stores image/png"),
     "vector image stored": (output("print(0)", picture("image/svg+xml")), "stores image/svg"),
     "widget stored": (output("print(0)", picture("application/vnd.jupyter.widget-view+json")), "stores application"),
-    "player stored": (
+    "image inside text stored": (
         output("print(0)", picture("text/html", "<img src='data:image/png;base64,x'>")),
         "inside its text",
     ),
@@ -351,9 +351,9 @@ def test_normalise_keeps_text_and_drops_the_rest(good: NotebookNode) -> None:
         execution_count=70,
         metadata={"image/png": {"width": 3}},
     )
-    player = new_output("display_data", data={"text/html": '<img src="data:image/png;base64,x">', "image/gif": "x"})
+    inside = new_output("display_data", data={"text/html": '<img src="data:image/png;base64,x">', "image/gif": "x"})
     table = new_output("display_data", data={"text/html": "<table></table>", "text/plain": "table"})
-    messy = code("1", stream("a\n"), stream("b\n"), both, player, table, tags=("hide-input",), collapsed=True)
+    messy = code("1", stream("a\n"), stream("b\n"), both, inside, table, tags=("hide-input",), collapsed=True)
     messy.execution_count = 70
     good.cells.append(messy)
     good.cells.append(new_code_cell(" ", execution_count=71))

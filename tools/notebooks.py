@@ -3,7 +3,7 @@
     python -m tools.notebooks notebooks/05_attention_module.ipynb           run, normalise, check
     python -m tools.notebooks --check notebooks/05_attention_module.ipynb   only check what is stored
 
-Stored are text outputs, and what a cell glued; images, frame players and widget views are dropped, but for the first
+Stored are text outputs, and what a cell glued; images and widget views are dropped, but for the first
 figure (`tools.first_figures`). The chapters run on
 Scenes, whatever data the machine has, so that everybody who runs this stores the same text.
 """
@@ -52,7 +52,7 @@ def execute(nb: NotebookNode, folder: Path) -> None:
 
 
 def _kept(output: NotebookNode) -> NotebookNode | None:
-    """The output without pictures, players and widget views; None if nothing is left."""
+    """The output without pictures and widget views; None if nothing is left."""
     if "data" not in output:
         return output
     if name := output.metadata.get("scrapbook", {}).get("name"):  # `resattn.figures.glue`

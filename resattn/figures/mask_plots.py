@@ -2,8 +2,7 @@
 and of a picture file that a network has looked at.
 
 Pure functions in the manner of :mod:`resattn.figures.plots`: each makes one figure with pyplot, and raises ValueError
-for bad input before it makes one. :mod:`resattn.figures.widgets` moves them by sliders,
-:func:`resattn.figures.player.player` frame by frame.
+for bad input before it makes one. :mod:`resattn.figures.widgets` moves them by sliders.
 """
 
 from collections.abc import Mapping, Sequence
