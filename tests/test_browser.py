@@ -31,18 +31,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 CONTENTS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 PAGES = [*CONTENTS, "genindex", "search"]
 LETTERS = 11  # pixels, at least, on the desktop
-# Their figures were drawn for wider pages, with smaller letters. A chapter that is redrawn leaves this list.
-TO_REDRAW = [
-    "notebooks/01_attention_in_images",
-    "notebooks/01_deeper_glimpses",
-    "notebooks/01_deeper_proposals",
-    "notebooks/02_network_overview",
-    "notebooks/03_trunk_branch",
-    "notebooks/04_soft_mask_branch",
-    "notebooks/05_attention_module",
-    "notebooks/10_stacked_attention",
-    "notebooks/10_deeper_maps",
-]
 PRINTED = ["notebooks/05_attention_module", "notebooks/10_stacked_attention"]
 
 
@@ -120,8 +108,6 @@ def test_no_box_hides_text(seen: Seen) -> None:
 
 
 def test_letters_in_figures_can_be_read(seen: Seen) -> None:
-    if seen.name in TO_REDRAW:
-        pytest.skip("its figures have not been redrawn yet")
     assert seen.letters == []
 
 

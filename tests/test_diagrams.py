@@ -74,6 +74,11 @@ def test_module_diagram_shows_what_the_module_has(settings: dict) -> None:
     assert plt.get_fignums() == [figure.number]
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_module_of_the_paper_fits_a_page(depth: int) -> None:
+    assert_fits_a_page(diagrams.draw_attention_module(AttentionModule(PreActBottleneck, 16, depth=depth)))
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_words_of_the_module_diagram_do_not_collide(settings: dict) -> None:
     figure = diagrams.draw_attention_module(AttentionModule(PreActBottleneck, 16, **settings))
@@ -98,6 +103,7 @@ def test_network_diagram_shows_every_block_and_measured_shapes(name: str) -> Non
         assert f"{width}×{h}×{w}" in shown
     assert ("H = (1 + M) · T" in shown) == (modules > 0)  # the fusion can be pointed at
     assert_no_collision(figure)
+    assert_fits_a_page(figure)
     assert plt.get_fignums() == [figure.number]
 
 
@@ -127,6 +133,13 @@ def test_a_size_that_the_network_cannot_take_is_refused() -> None:
     with pytest.raises(ValueError, match="pixels or larger"):
         diagrams.draw_network(resattn.create("attention56", width=0.25), 4, 4)
     assert plt.get_fignums() == []
+
+
+def assert_fits_a_page(figure: Figure) -> None:
+    """A page shows the drawing unshrunk, and no letters are smaller than the smallest of the book's style."""
+    assert figure.get_size_inches()[0] <= plots.WIDTH
+    sizes = [text.get_fontsize() for text in figure.axes[0].texts if text.get_text()]
+    assert min(sizes) >= mpl.rcParams["xtick.labelsize"]
 
 
 def assert_no_collision(figure: Figure) -> None:

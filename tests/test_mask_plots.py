@@ -174,6 +174,22 @@ def test_map_rows_compare_what_shares_a_line() -> None:
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["house", "car"]
 
 
+def test_map_rows_stand_in_bands_where_they_are_too_wide() -> None:
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    maps = {f"{kind}\nstage {k}": ("mask", torch.rand(2, 4, 4)) for k in (1, 2) for kind in "ABCD"}
+    figure = map_rows(images, maps, labels=["red", "blue"], answers=["house", "car"])
+    axes = figure.axes
+    assert figure.get_size_inches()[0] == pytest.approx(plots.WIDTH) and len(axes) == 2 * 2 * 5
+    titles = [ax.get_title() for ax in axes]
+    assert titles[:5] == ["image", *list(maps)[:4]] and titles[10:15] == ["image", *list(maps)[4:]]
+    for row, (first, image) in enumerate(((0, 0), (0, 1), (4, 0), (4, 1))):
+        np.testing.assert_array_equal(axes[5 * row].get_images()[0].get_array(), images[image].permute(1, 2, 0))
+        for column, (_, values) in enumerate(list(maps.values())[first : first + 4], start=1):
+            np.testing.assert_allclose(axes[5 * row + column].get_images()[0].get_array(), values[image])
+    assert [text.get_text() for text in (*axes[14].texts, *axes[19].texts)] == ["house", "car"]
+    assert sum(len(ax.texts) for ax in axes) == 2
+
+
 @pytest.mark.parametrize(
     ("maps", "labels", "sentence"),
     [

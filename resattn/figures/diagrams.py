@@ -7,6 +7,7 @@ count what the picture shows.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from string import ascii_lowercase
 
 import matplotlib.pyplot as plt
 import torch
@@ -24,6 +25,8 @@ from .plots import COLOURS
 
 FORMULAS = {"arl": "H = (1 + M) · T", "nal": "H = M · T", "none": "H = T"}
 ACTIVATION_NAMES = {"mixed": "f1: sigmoid", "channel": "f2: L2 norm", "spatial": "f3: spatial"}
+PITCH, STEP = 1.7, 0.5  # of a module: between the levels of its mask, and before a path turns
+GAP = 0.45  # between the blocks of a network
 SHORT = {"preact": "pre-activation", "resnext": "ResNeXt", "inception": "Inception"}
 
 
@@ -45,13 +48,13 @@ def draw_attention_module(module: AttentionModule) -> Figure:
     levels = mask.depth if isinstance(mask, SoftMaskBranch) else 0
     top, row = (
         2.5 if mask is not None else 0.0,
-        [-1.25 * level for level in range(levels + 1)],
+        [-PITCH * level for level in range(levels + 1)],
     )  # heights of the trunk and of each mask level
 
-    text(ax, -0.75, top, "x", size=12)
-    x = bars(ax, 0, top, p, GREY, f"p = {p}") + 0.55
-    arrow(ax, (-0.55, top), (0, top))
-    line(ax, (x - 0.55, top), (x, top))
+    text(ax, -0.65, top, "x", size=12)
+    x = bars(ax, 0, top, p, GREY, f"p = {p}") + STEP
+    arrow(ax, (-0.5, top), (0, top))
+    line(ax, (x - STEP, top), (x, top))
     split = x
     if mask is not None:
         ax.add_patch(Circle((split, top), 0.07, color=INK, zorder=3))
@@ -61,34 +64,34 @@ def draw_attention_module(module: AttentionModule) -> Figure:
     elif mask is not None:
         arrow(ax, (split, top), (split, 0), (split + 0.7, 0))
         after = bars(ax, split + 0.7, 0, len(mask.units), COLOURS["mask"], f"{len(mask.units)} units, no pooling")
-        end = after + 0.5
+        end = after + 0.8
         line(ax, (after, 0), (end, 0))
     trunk_width = t * 0.44 - 0.12
-    fusion, width = max(end + 0.5, split + trunk_width + 1.9), 2.1  # the middle of the fusion, and its width
+    fusion, width = max(end, split + trunk_width + 1.9), 1.9  # the middle of the fusion, and its width
     start = (split + fusion - width / 2 - trunk_width) / 2
     arrow(ax, (split, top), (start, top))
     after = bars(ax, start, top, t, COLOURS["trunk"], f"trunk, t = {t}")
     arrow(ax, (after, top), (fusion - width / 2, top))
     text(ax, (after + fusion - width / 2) / 2, top + 0.22, "T", size=10, style="italic")
-    box(ax, fusion - width / 2, top, width, 0.62, FORMULAS[module.fusion], "fusion", COLOURS["fusion"], size=9.5)
+    box(ax, fusion - width / 2, top, width, 0.62, FORMULAS[module.fusion], "fusion", COLOURS["fusion"])
     if mask is not None:
         _tail(ax, mask.tail, mask.activation, end, fusion, top - 0.31)
     out = fusion + width / 2
-    arrow(ax, (out, top), (out + 0.45, top))
-    out = bars(ax, out + 0.45, top, p, GREY, f"p = {p}")
-    arrow(ax, (out, top), (out + 0.55, top))
-    text(ax, out + 1.1, top, "output", size=10)
+    arrow(ax, (out, top), (out + 0.4, top))
+    out = bars(ax, out + 0.4, top, p, GREY, f"p = {p}")
+    arrow(ax, (out, top), (out + 0.95, top))
+    text(ax, out + 0.08, top + 0.2, "output", size=10, ha="left")
     r = _mask_r(mask)
     parts = [f"p = {p}", f"t = {t}"] + ([f"r = {r}", f"d = {levels}"] if r else [])
-    left, right, low = -1.0, out + 1.65, row[-1] - 0.95
+    left, right, low = -0.9, out + 1.0, row[-1] - 0.8
     ax.set_title(f"Attention Module: {', '.join(parts)}", x=0.0)
     if isinstance(mask, SoftMaskBranch):
         for level, y in enumerate(row):
             ax.plot((left, right), (y, y), color="#DDE2E7", linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
-            text(ax, left, y + 0.16, f"1/{2**level}" if level else "full size", size=8, colour=GREY, ha="left")
+            text(ax, left, y + 0.16, f"1/{2**level}" if level else "full size", size=9, colour=GREY, ha="left")
     if mask is None:
         low = top - 0.95
-    finish(figure, ax, (left - 0.1, right), (low, top + 1.05), scale=0.57)
+    finish(figure, ax, (left - 0.1, right), (low, top + 0.75), scale=0.61)
     return figure
 
 
@@ -99,7 +102,7 @@ def _encoder_decoder(ax: Axes, mask: SoftMaskBranch, split: float, top: float, r
     leaves: list[float] = []  # where the path leaves each level on its way down
     for level, units in enumerate(mask.down, start=1):
         y = row[level]
-        turn = x if level == 1 else x + 0.72
+        turn = x if level == 1 else x + STEP
         arrow(ax, (x, y_before), (turn, y_before), (turn, y), (turn + 0.45, y))
         box(ax, turn - 0.54, (y + row[level - 1]) / 2, 1.08, 0.34, "max-pool", "pool", colour)
         leaves.append(x)
@@ -109,23 +112,23 @@ def _encoder_decoder(ax: Axes, mask: SoftMaskBranch, split: float, top: float, r
         y_before = y
     for level in reversed(range(mask.depth)):
         y = row[level]
-        turn = x + 0.72
+        turn = x + STEP
         target = (turn, y) if level == 0 else (turn, y - 0.14)
         arrow(ax, (x, y_before), (turn, y_before), target, head=level > 0)
         kind = "bilinear" if isinstance(mask.upsamplers[level], Bilinear) else "deconv"
         box(ax, turn - 0.54, (y + row[level + 1]) / 2, 1.08, 0.34, kind, "upsample", colour)
         x = turn
         if level > 0:
-            left = leaves[level] + 0.72  # beyond the elbow at which the path goes on down
+            left = leaves[level] + STEP  # beyond the elbow at which the path goes on down
             middle = (left + turn) / 2
             line(ax, (left, y), (middle - 0.16, y))
             arrow(ax, (middle + 0.16, y), (turn - 0.14, y))
             bars(ax, middle - 0.16, y, 1, COLOURS["skip"], "skip", level)
             ax.add_patch(Circle((turn, y), 0.14, facecolor="white", edgecolor=INK, linewidth=1.1, gid="sum", zorder=3))
             text(ax, turn, y - 0.01, "+", size=10)
-            arrow(ax, (turn + 0.14, y), (turn + 0.7, y))
+            arrow(ax, (turn + 0.14, y), (turn + 0.6, y))
             units = mask.up[level - 1]
-            x = bars(ax, turn + 0.7, y, _length(units), colour, f"r = {_length(units)}", level)
+            x = bars(ax, turn + 0.6, y, _length(units), colour, f"r = {_length(units)}", level)
         y_before = y
     return x
 
@@ -190,7 +193,7 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
     figure, ax = plt.subplots()
     stages = [(name, list(group)) for name, group in groupby(blocks, key=lambda block: block.name.split(".")[0])]
     folded = [(name, list(_fold(group))) for name, group in stages]
-    span = max(sum(_width(run[0]) + 0.45 for run in group) for _, group in folded) + 0.6
+    span = max(sum(_width(run[0]) + GAP for run in group) for _, group in folded) - GAP + 0.6
     pitch, left = 2.45, 0.0
     lane = max(span, 6.9)
 
@@ -199,9 +202,9 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
     kernel, stride = convolution.kernel_size[0], convolution.stride[0]
     words = f"{kernel}×{kernel} conv" + (f", stride {stride}" if stride > 1 else "") + (", max-pool" if pooled else "")
     y = 0.0
-    box(ax, left, y, 1.75, 0.62, f"image\n{_shape((3, height, width))}", "image", GREY, size=8.5)
+    box(ax, left, y, 1.75, 0.62, f"image\n{_shape((3, height, width))}", "image", GREY, size=9)
     arrow(ax, (left + 1.75, y), (left + 2.2, y))
-    box(ax, left + 2.2, y, 3.7, 0.62, f"stem: {words}\n{_shape(stem.shape)}", "stem", GREY, size=8.5)
+    box(ax, left + 2.2, y, 3.7, 0.62, f"stem: {words}\n{_shape(stem.shape)}", "stem", GREY, size=9)
     exit_x, exit_y = left + 4.05, y - 0.31
     y -= 2.05
     for name, group in folded:
@@ -213,27 +216,27 @@ def draw_network(model: ResidualAttentionNetwork, height: int, width: int) -> Fi
         x = entry
         for i, run in enumerate(group):
             if i:
-                arrow(ax, (x - 0.45, y), (x, y))
+                arrow(ax, (x - GAP, y), (x, y))
             _draw_run(ax, run, x, y)
-            x += _width(run[0]) + 0.45
-        exit_x = x - 0.45 - _width(group[-1][0]) / 2
+            x += _width(run[0]) + GAP
+        exit_x = x - GAP - _width(group[-1][0]) / 2
         exit_y = y - _height(group[-1][0]) / 2
         parameters = sum(p.numel() for p in model.get_submodule(name).parameters())
         note = f"{name.replace('stage', 'stage ')}: {_shape(group[-1][0].shape)}, {parameters / 1e6:.2f} M parameters"
-        text(ax, left + lane - 0.2, y + 0.95, note, size=8.5, ha="right")
+        text(ax, left + lane - 0.2, y + 0.95, note, size=9, ha="right")
         y -= pitch
     y += 0.65
     norm = "" if isinstance(model.norm, nn.Identity) else "BN-ReLU, "
     channels = model.classifier.in_features
     turn = y + 0.95
     arrow(ax, (exit_x, exit_y), (exit_x, turn), (left + 1.7, turn), (left + 1.7, y + 0.31))
-    box(ax, left, y, 3.4, 0.62, f"{norm}average over positions\n{channels}", "pooling", GREY, size=8.5)
+    box(ax, left, y, 3.4, 0.62, f"{norm}average over positions\n{channels}", "pooling", GREY, size=9)
     arrow(ax, (left + 3.4, y), (left + 3.85, y))
     classes = model.classifier.out_features
-    box(ax, left + 3.85, y, 2.2, 0.62, f"linear classifier\n{classes} logits", "classifier", GREY, size=8.5)
+    box(ax, left + 3.85, y, 2.2, 0.62, f"linear classifier\n{classes} logits", "classifier", GREY, size=9)
     config = model.config
     ax.set_title(f"{config.name} ({SHORT[config.unit]} units)", x=0.0)
-    finish(figure, ax, (left - 0.1, left + lane + 0.1), (y - 0.45, 0.6), scale=0.68)
+    finish(figure, ax, (left - 0.1, left + lane + 0.1), (y - 0.45, 0.6), scale=0.72)
     return figure
 
 
@@ -249,7 +252,7 @@ def _fold(blocks: list[Block]) -> Iterator[list[Block]]:
 
 
 def _width(block: Block) -> float:
-    return 2.75 if isinstance(block.module, AttentionModule) else 1.55
+    return 2.35 if isinstance(block.module, AttentionModule) else 1.45
 
 
 def _height(block: Block) -> float:
@@ -265,26 +268,26 @@ def _draw_run(ax: Axes, run: list[Block], x: float, y: float) -> None:
         box(ax, x + shift, y - shift, width, height, "", "pile", GREY)
     name = block.name.split(".")[1]
     if count > 1:
-        name = f"{name} to {run[-1].name.split('.')[1]}"
+        name = f"{name} to {run[-1].name.split('.')[1].lstrip(ascii_lowercase)}"
     if not isinstance(module, AttentionModule):
-        box(ax, x, y, width, height, f"{name}\n{_shape(block.shape)}", "unit", COLOURS["trunk"], count=count)
+        box(ax, x, y, width, height, f"{name}\n{_shape(block.shape)}", "unit", COLOURS["trunk"], size=9, count=count)
         return
     box(ax, x, y, width, height, "", "module", COLOURS["fusion"], count=count)
-    text(ax, x + width / 2, y + 0.58, name, size=8)
-    text(ax, x + width / 2, y + 0.33, FORMULAS[module.fusion], size=7.5, colour=COLOURS["mask"])
+    text(ax, x + width / 2, y + 0.58, name, size=9)
+    text(ax, x + width / 2, y + 0.33, FORMULAS[module.fusion], size=9, colour=COLOURS["mask"])
     t = len(module.trunk)
-    ax.add_patch(Rectangle((x + 0.15, y - 0.02), 1.3, 0.18, color=COLOURS["trunk"], zorder=3))
-    text(ax, x + 1.6, y + 0.07, f"trunk, t={t}", size=7.5, ha="left")
+    ax.add_patch(Rectangle((x + 0.15, y - 0.02), 0.9, 0.18, color=COLOURS["trunk"], zorder=3))
+    text(ax, x + 1.2, y + 0.07, f"trunk, t={t}", size=9, ha="left")
     mask = module.mask
     if mask is not None:
         depth = mask.depth if isinstance(mask, SoftMaskBranch) else 0
         waist = 0.12 * 0.6**depth if depth else 0.12  # an hourglass: narrow where the resolution is low
-        xs, half = (x + 0.15, x + 0.8, x + 1.45), (0.12, waist, 0.12)
+        xs, half = (x + 0.15, x + 0.6, x + 1.05), (0.12, waist, 0.12)
         upper = [(a, y - 0.22 + h) for a, h in zip(xs, half, strict=True)]
         lower = [(a, y - 0.22 - h) for a, h in zip(xs, half, strict=True)]
         ax.add_patch(Polygon(upper + lower[::-1], closed=True, color=COLOURS["mask"], zorder=3))
-        text(ax, x + 1.6, y - 0.22, f"mask, d={depth}", size=7.5, ha="left")
-    text(ax, x + width / 2, y - 0.57, _shape(block.shape), size=8, colour=GREY)
+        text(ax, x + 1.2, y - 0.22, f"mask, d={depth}", size=9, ha="left")
+    text(ax, x + width / 2, y - 0.57, _shape(block.shape), size=9, colour=GREY)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -28,7 +28,7 @@ def bars(ax: Axes, x: float, y: float, n: int, colour: str, label: str, level: i
                 zorder=2,
             )
         )
-    text(ax, (x + right) / 2, y - height / 2 - 0.15, label, size=8)
+    text(ax, (x + right) / 2, y - height / 2 - 0.15, label, size=9)
     return right
 
 
@@ -42,7 +42,7 @@ def box(
     kind: str,
     colour: str,
     *,
-    size: float = 8,
+    size: float = 9,
     count: int = 1,
 ) -> None:
     """A white box with a coloured edge; x is its left edge, y its middle. ``count`` blocks are folded into it."""

@@ -1,14 +1,16 @@
 """Pictures beside maps of several kinds: a trunk's output, its mask, what the two give (chapter 2)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby, product
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .plots import MASK_COLOURS, _check_images, _frame_only
+from .plots import MASK_COLOURS, WIDTH, _check_images, _frame_only
 
 KINDS = {"mask": MASK_COLOURS, "activity": "magma"}
+COLUMNS = 7  # beside one another, their titles can be read
 
 
 def map_rows(
@@ -20,6 +22,9 @@ def map_rows(
     image_title: str = "image",
 ) -> Figure:
     """One row a picture: the picture, then its maps, one column each, and what the network answers.
+
+    More than ``COLUMNS`` columns stand in bands, one below the other, one for each last line of the titles; every band
+    begins with the pictures, and the answers stand at the last.
 
     ``images`` is uint8 [N, 3, H, W]; ``maps`` gives for every title its kind, "mask" or "activity", and values
     [N, h, w], drawn over the whole picture. Masks are drawn from 0 to 1. Columns of activity whose titles end in the
@@ -46,27 +51,35 @@ def map_rows(
         raise ValueError(f"labels and answers must have one entry for each of the {len(images)} images")
     largest: dict[str, float] = {}
     for title, (kind, values) in maps.items():
-        group = title.split("\n")[-1]
         if kind == "activity":
-            largest[group] = max(largest.get(group, 0.0), float(values.max()))
-    rows, columns = len(images), 1 + len(maps)
+            largest[_group(title)] = max(largest.get(_group(title), 0.0), float(values.max()))
+    bands = [list(maps)]
+    if 1 + len(maps) > COLUMNS:
+        bands = [list(band) for _, band in groupby(maps, key=_group)]
+    rows, columns = len(images), 1 + max(map(len, bands))
     height, width = images.shape[2:]
-    cell = min(1.3, 9.0 / columns)  # up to four columns, the width of a page
-    size = (cell * columns + 1.9, cell * height / width * rows + 0.75)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    cell = min(1.3, (WIDTH - 1.9) / columns)
+    size = (cell * columns + 1.9, len(bands) * (cell * height / width * rows + 0.75))
+    figure, axes = plt.subplots(rows * len(bands), columns, figsize=size, squeeze=False, layout="constrained")
     frame = (-0.5, width - 0.5, height - 0.5, -0.5)  # a map covers the picture, whatever its own resolution
-    for row in range(rows):
-        axes[row, 0].imshow(images[row].permute(1, 2, 0).cpu().numpy())
-        axes[row, 0].set_ylabel(labels[row], rotation=0, ha="right", va="center")
-        for ax, (title, (kind, values)) in zip(axes[row, 1:], maps.items(), strict=True):
-            top = 1.0 if kind == "mask" else largest[title.split("\n")[-1]]
-            shown = values[row].detach().float().cpu().numpy()
-            ax.imshow(shown, vmin=0, vmax=top, cmap=KINDS[kind], extent=frame, interpolation="nearest")
-        if answers:
-            place = {"xy": (1.06, 0.5), "xycoords": "axes fraction", "ha": "left", "va": "center"}
-            axes[row, -1].annotate(answers[row], **place, fontsize=10)
-    for ax, title in zip(axes[0], [image_title, *maps], strict=True):
-        ax.set_title(title, fontsize=9, loc="center")
     for ax in axes.flat:
         _frame_only(ax)
+    for line, (band, row) in zip(axes, product(bands, range(rows)), strict=True):
+        line[0].imshow(images[row].permute(1, 2, 0).cpu().numpy())
+        line[0].set_ylabel(labels[row], rotation=0, ha="right", va="center")
+        for ax, title in zip(line[1:], band, strict=False):
+            kind, values = maps[title]
+            top = 1.0 if kind == "mask" else largest[_group(title)]
+            shown = values[row].detach().float().cpu().numpy()
+            ax.imshow(shown, vmin=0, vmax=top, cmap=KINDS[kind], extent=frame, interpolation="nearest")
+        if row == 0:
+            for ax, title in zip(line, [image_title, *band], strict=False):
+                ax.set_title(title, fontsize=9, loc="center")
+        if answers and band is bands[-1]:
+            place = {"xy": (1.06, 0.5), "xycoords": "axes fraction", "ha": "left", "va": "center"}
+            line[len(band)].annotate(answers[row], **place, fontsize=10)
     return figure
+
+
+def _group(title: str) -> str:
+    return title.split("\n")[-1]
