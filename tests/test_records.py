@@ -193,11 +193,6 @@ def test_the_networks_of_the_cifar_grid_differ_in_one_thing():
     assert len({(run.recipe, run.train_images, run.test_images, run.data, run.noise) for run in runs.values()}) == 1
 
 
-def printed_by(chapter, cell_id):
-    (cell,) = (c for c in nbformat.read(NOTEBOOKS / chapter, as_version=4).cells if c["id"] == cell_id)
-    return "".join(output.get("text", "") for output in cell["outputs"])
-
-
 def table_in(chapter, cell_id):
     """The table that a cell shows, as rows of texts by their headings, and the numbers of the rows that it marks."""
     (cell,) = (c for c in nbformat.read(NOTEBOOKS / chapter, as_version=4).cells if c["id"] == cell_id)
@@ -231,16 +226,31 @@ def test_the_table_in_chapter_11_follows_from_the_records():
 
 
 def test_the_summary_in_chapter_9_follows_from_the_records():
-    text = printed_by("09_noisy_labels.ipynb", "grid-table")
     errors = {(r["network"], r["noise"], r["seed"]): 100 * r["test_error"] for r in zoo.load_records("label_noise")}
-    names = ("twin", "nal", "arl")
-    for noise in sorted({key[1] for key in errors}):
-        (line,) = re.findall(rf"(?m)^ *{noise:.0%} .*±.*$", text)
-        values = {n: torch.tensor([v for k, v in errors.items() if k[:2] == (n, noise)]) for n in names}
-        assert re.findall(r"[\d.]+ ± [\d.]+", line) == [f"{v.mean():.1f} ± {v.std():.1f}" for v in values.values()]
-        for network in ("nal", "arl"):
-            (line,) = re.findall(rf"(?m)^{network.upper()} +{noise:.0%} .*$", text)
-            assert f"{(values['twin'] - values[network]).mean():+.1f} ±" in line
+    noises, seeds = (sorted({key[i] for key in errors}) for i in (1, 2))
+
+    def over_seeds(network, noise):
+        return torch.tensor([errors[network, noise, seed] for seed in seeds], dtype=torch.float64)
+
+    titles = {"twin": "residual twin", "nal": "attention, NAL", "arl": "attention, ARL"}
+    rows, _ = table_in("09_noisy_labels.ipynb", "grid-table")
+    assert [row["noise"] for row in rows] == [f"{noise:.0%}" for noise in noises]
+    for noise, row in zip(noises, rows, strict=True):
+        for name, title in titles.items():
+            values = over_seeds(name, noise)
+            assert row[title] == f"{values.mean():.1f} ± {values.std():.1f}"
+    rows, marked = table_in("09_noisy_labels.ipynb", "grid-pairs")
+    pairs = [(name, noise) for name in ("nal", "arl") for noise in noises]
+    assert [(row["twin less"], row["noise"]) for row in rows] == [
+        (name.upper(), f"{noise:.0%}") for name, noise in pairs
+    ]
+    for number, (row, (name, noise)) in enumerate(zip(rows, pairs, strict=True)):
+        found = one_sample((over_seeds("twin", noise) - over_seeds(name, noise)).tolist())
+        assert row["mean ± half of the interval"] == f"{found.mean:+.1f} ± {found.half:.1f}"
+        for seed in seeds:
+            difference = errors["twin", noise, seed] - errors[name, noise, seed]
+            assert row[f"seed {seed}"] == f"{difference:+.1f}"
+        assert found.resolved == (number in marked)
 
 
 @pytest.mark.parametrize("name", zoo.list_records())
