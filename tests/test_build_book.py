@@ -93,7 +93,8 @@ def numbered(letter: str) -> str:
 
 
 def test_numbers_start_anew_in_each_chapter(book: Book) -> None:
-    write_page(book.root, "# Preface\n\n" + numbered("p"))
+    prose = numbered("p").replace("{numref}`fig-p`", "{ref}`the figure <fig-p>`")
+    write_page(book.root, "# Preface\n\n" + prose)
     write_chapter(book.root, "1", title="# 1. A chapter\n\n" + numbered("a") + numbered("b"))
     write_chapter(book.root, "1", "12_y", "# 12. Another\n\n" + numbered("c") + "Not {eq}`eq-b`.")
     write_chapter(book.root, "1", "12_z", "# 12. What is deeper\n\n" + numbered("d"))
@@ -104,7 +105,8 @@ def test_numbers_start_anew_in_each_chapter(book: Book) -> None:
         path.stem: BeautifulSoup(path.read_text(), "html.parser").article.get_text()
         for path in (*book.html.glob("notebooks/*.html"), book.html / "book" / "preface.html")
     }
-    assert "The three: Fig. 1, (1), Exercise 1" in text["preface"]
+    assert "The three: the figure, (1), Exercise 1" in text["preface"]
+    assert "Fig." not in text["preface"], "a page of prose shows its figures without numbers"
     assert "The three: Fig. 1.1, (1.1), Exercise 1.1" in text["01_x"]
     assert "The three: Fig. 1.2, (1.2), Exercise 1.2" in text["01_x"]
     assert "The three: Fig. 12.1, (12.1), Exercise 12.1" in text["12_y"] and "Not (1.2)." in text["12_y"]

@@ -3,7 +3,8 @@
 Figures, equations and exercises are numbered within their chapter, as in "Fig. 5.2". The chapters carry their numbers
 in their titles, so Sphinx knows of none and would count through the whole book. Pages whose file name starts with the
 same two digits share one count, in the order of the contents: what a chapter moves to a page of its own,
-``NN_deeper_….ipynb``, goes on counting. All other pages count together, with plain numbers.
+``NN_deeper_….ipynb``, goes on counting. All other pages count together, with plain numbers, and their figures have
+none: a page of prose has few, and a number that goes on from another page would look like a chapter's.
 
 The launch button of a chapter opens its edition for Colab, which lies in ``notebooks/colab`` under the same name.
 """
@@ -54,6 +55,8 @@ def renumber(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     """Replace the numbers that Sphinx has just given; pages, and what stands on them, keep Sphinx's order."""
     count = Count()
     for page, kinds in env.toc_fignumbers.items():
+        if chapter_of(page) is None:
+            kinds.pop("figure", None)
         for kind, numbers in kinds.items():
             for label in numbers:
                 numbers[label] = count.next(chapter_of(page), kind)
