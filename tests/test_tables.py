@@ -50,6 +50,10 @@ def test_numbers_stand_right_and_the_deciding_row_is_bold() -> None:
     assert bold == [False, True, False]
 
 
+def test_a_ratio_without_bound_stands_among_the_numbers() -> None:
+    assert Table({"arm": ["a", "b"], "ratio": ["1.4", "∞"]}).right == [False, True]
+
+
 def test_headings_are_headings_for_a_screen_reader() -> None:
     soup = parsed(Table(COLUMNS))
     assert [cell["scope"] for cell in soup.thead.find_all("th")] == ["col"] * 4

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
-NUMBER = re.compile(r"[<>≤≥≈×]?\s*[-+−±]?\d.*|[-–—−]?")  # what stands in a column of numbers, or nothing
+NUMBER = re.compile(r"[<>≤≥≈×]?\s*[-+−±]?\d.*|∞|[-–—−]?")  # what stands in a column of numbers, or nothing
 
 
 class Table:
