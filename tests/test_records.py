@@ -14,7 +14,7 @@ import resattn
 from experiments import grids as experiments
 from resattn import data, zoo
 from resattn.analysis import count_parameters
-from resattn.analysis.statistics import one_sample
+from resattn.analysis.statistics import holm, paired
 from resattn.training import Recipe
 from resattn.zoo import CheckpointError, checkpoints
 
@@ -204,25 +204,28 @@ def table_in(chapter, cell_id):
     return [dict(zip(names, row, strict=True)) for row in cells], marked
 
 
-def test_the_table_in_chapter_11_follows_from_the_records():
-    records = zoo.load_records("cifar_tables")
-    errors: dict[str, dict[int, float]] = {}
-    for record in records:
-        errors.setdefault(record["network"], {})[record["seed"]] = 100 * record["test_error"]
+def test_the_tables_in_chapter_11_follow_from_the_records():
     rows, _ = table_in("11_results.ipynb", "grid-table")
-    for row, each in zip(rows, errors.values(), strict=True):
-        values = torch.tensor(list(each.values()), dtype=torch.float64)
+    errors: dict[tuple[str, str], list[float]] = {}
+    for name in dict.fromkeys(row["record"] for row in rows):
+        for run in sorted(zoo.load_records(name), key=lambda run: run["seed"]):
+            errors.setdefault((name, run["network"]), []).append(100 * run["test_error"])
+    assert {(row["record"], row["arm"]) for row in rows} == errors.keys()
+    for row in rows:
+        values = torch.tensor(errors[row["record"], row["arm"]], dtype=torch.float64)
         assert row["mean ± std"] == f"{values.mean():.1f} ± {values.std():.1f}"
-        assert all(row[f"seed {seed}"] == f"{value:.1f}" for seed, value in each.items())
+        assert row["error by seed, %"] == ", ".join(f"{value:.1f}" for value in values)
     rows, marked = table_in("11_results.ipynb", "grid-pairs")
-    assert len(rows) == 7
-    for number, row in enumerate(rows):
-        arm, against = row["difference, points"].split(" less ")
-        d = {seed: errors[arm][seed] - errors[against][seed] for seed in errors[arm]}
-        found = one_sample(list(d.values()))
-        assert row["mean ± half of the interval"] == f"{found.mean:+.1f} ± {found.half:.1f}"
-        assert all(row[f"seed {seed}"] == f"{value:+.1f}" for seed, value in d.items())
-        assert found.resolved == (number in marked)
+    rivals = ("channel", "spatial", "nal", "nal-m3", "arl-m3", "local", "twin")  # in the order of the table
+    found = {}
+    for row, rival in zip(rows, rivals, strict=True):
+        choice = "arl-m3" if rival == "nal-m3" else "arl"
+        found[row["difference, points"]] = paired(errors[row["record"], rival], errors[row["record"], choice])
+    stands = holm(found)
+    for number, (row, difference) in enumerate(zip(rows, found.values(), strict=True)):
+        assert row["ours, 95 % interval"] == str(difference)
+        assert row["resolved"] == ("yes" if difference.resolved else "no")
+        assert (row["stands"] == "yes") == stands[row["difference, points"]] == (number in marked)
 
 
 def test_the_summary_in_chapter_9_follows_from_the_records():
