@@ -14,7 +14,7 @@ import resattn
 from experiments import grids as experiments
 from resattn import data, zoo
 from resattn.analysis import count_parameters
-from resattn.analysis.statistics import holm, paired
+from resattn.analysis.statistics import holm, one_sample, paired
 from resattn.training import Recipe
 from resattn.zoo import CheckpointError, checkpoints
 
