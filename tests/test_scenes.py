@@ -60,6 +60,14 @@ def test_another_process_with_other_threads_renders_the_same_bytes():
         assert run.stdout.strip() == here
 
 
+def test_the_root_is_exactly_rounded_on_every_processor():
+    x = torch.rand(100_000, generator=torch.manual_seed(0)) * 1000
+    assert torch.equal(shapes.root(x.clone()), x.double().sqrt().float())
+    part = torch.arange(12.0).view(3, 4)
+    shapes.root(part[:, ::2])
+    assert torch.equal(part, torch.tensor([[0, 1, 2**0.5, 3], [2, 5, 6**0.5, 7], [8**0.5, 9, 10**0.5, 11]]))
+
+
 def test_fewer_scenes_are_the_start_of_more_across_batches(train):
     assert len(train.labels) > BATCH * len(CLASSES)  # so that more than one batch of each class was painted
     for n in (1, 33, BATCH * len(CLASSES) + 5):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import shapes
-from .shapes import INK, LAMP, PAPER, WOOD, Draws, Frame, rows, union, where
+from .shapes import INK, LAMP, PAPER, WOOD, Draws, Frame, root, rows, union, where
 
 FULL = 4096  # the weight of a pixel, which the layers share out in whole numbers
 
@@ -261,7 +261,7 @@ class Landscape:
         across, down = self.grid * self.one(0.25, 0.5) + self.one(0, 1), self.grid * self.one(0.7, 1.5) + self.one(0, 1)
         cloud, above = noise(across, down), noise(across, down - 0.05)
         clear = 1 - self.one(0.0, 0.55) * d.chance(0.8)[:, None]
-        thick = ((cloud - clear[:, :, None]) * 5).clamp(0, 0.92) * (1 - fall).clamp(min=0.15).sqrt()[:, :, None]
+        thick = ((cloud - clear[:, :, None]) * 5).clamp(0, 0.92) * root((1 - fall).clamp(min=0.15))[:, :, None]
         canvas.wash(thick * ((above - cloud) * 2.5 + 0.25).clamp(0, 0.6), mix(self.top, self.low, 0.5))
         canvas.wash(thick, self.white)
         radius = d.uniform(0.04, 0.075)

@@ -16,7 +16,8 @@ a sea); trees have the colours of leaves, all other objects share one paint box,
 *Reproducibility.* Scene i of a split depends on (seed, split, i) alone: render(split, 100) is the start of
 render(split, 1000), and a larger size is the same scene rendered finer. Labels come in shuffled blocks of ten, one of
 each class, so that classes are balanced exactly whenever n is a multiple of ten. All randomness comes from Philox
-counters, and the arithmetic is exactly rounded (see `resattn.shapes`): neither threads nor batches change a pixel.
+counters, and the arithmetic is exactly rounded (see `resattn.shapes`): neither threads, batches nor processors change
+a pixel.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ from torch import Tensor
 from . import objects
 from .landscape import FULL, LEAVES, PAINTS, Canvas, Landscape, Spot
 from .objects import Painter, Part
-from .shapes import INK, Draws, union
+from .shapes import INK, Draws, root, union
 
 Job = TypeVar("Job")
 
@@ -93,7 +94,7 @@ def place(
 ) -> Placed:
     """An object of this kind between the columns left and right and below the row top (0 to 1), of an area in shares
     of the picture."""
-    half = (own.uniform(*area) / kind.area).sqrt()
+    half = root(own.uniform(*area) / kind.area)
     stretch, mirror = own.uniform(0.85, 1.18), 1 - 2 * own.chance(0.5)
     hx, hy = half * stretch, half / stretch
     x = left + 0.9 * hx + (right - left - 1.8 * hx) * own.unit()

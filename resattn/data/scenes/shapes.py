@@ -11,11 +11,19 @@ the number of threads or on its place in a batch.
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Scalar = float | Tensor  # a number, or one number per image: [B]
 Point = tuple[Scalar, Scalar]
+
+
+def root(x: Tensor) -> Tensor:
+    """The square root of x >= 0, in place, exactly rounded: torch's is off by a last bit on some processors."""
+    values = x.numpy()
+    np.sqrt(values, out=values)
+    return x
 
 
 def rows(values: list) -> Tensor:
@@ -105,7 +113,7 @@ class Frame:
         x, y = self.pixels(points)  # [B, K]
         dx, dy = x.roll(-1, 1) - x, y.roll(-1, 1) - y
         turn = torch.sign((x * dy - y * dx).sum(1, keepdim=True))  # outward normals whichever way round
-        scale = turn / (dx * dx + dy * dy).sqrt().clamp(min=1e-6)
+        scale = turn / root(dx * dx + dy * dy).clamp(min=1e-6)
         across = (dy * scale)[:, :, None] * (self.grid - x[:, :, None])  # [B, K, S]
         down = (dx * scale)[:, :, None] * (y[:, :, None] - self.grid)  # [B, K, S]
         distance = across[:, 0, None, :] + down[:, 0, :, None]  # [B, S, S]
@@ -138,17 +146,17 @@ class Frame:
         s = self.plane(x, y, self.ux / (self.hx * a), self.uy / (self.hx * a))  # ±1 at the ends of the axis
         t = self.plane(x, y, self.vx / (self.hy * b), self.vy / (self.hy * b))
         radius = (2 * a * b / (a + b))[:, :, None]
-        return s.mul_(s).add_(t.mul_(t)).sqrt_().sub_(1).mul_(radius)  # [B, S, S]
+        return root(s.mul_(s).add_(t.mul_(t))).sub_(1).mul_(radius)  # [B, S, S]
 
     def line(self, p: Point, q: Point, radius: float) -> Tensor:
         """A round-ended stroke from p to q; the radius is in units of the half height: [B, S, S]."""
         x, y = self.pixels([p, q])  # [B, 2]
         dx, dy = x[:, 1:] - x[:, :1], y[:, 1:] - y[:, :1]
-        length = (dx * dx + dy * dy).sqrt().clamp(min=1e-6)  # [B, 1]
+        length = root(dx * dx + dy * dy).clamp(min=1e-6)  # [B, 1]
         along = self.plane(x[:, :1], y[:, :1], dx / length, dy / length)  # [B, S, S]
         beside = self.plane(x[:, :1], y[:, :1], dy / length, -dx / length)  # [B, S, S]
         along = along - torch.minimum(along.clamp(min=0), length[:, :, None])
-        return (along.mul_(along) + beside.mul_(beside)).sqrt_() - (radius * self.hy)[:, :, None]
+        return root(along.mul_(along) + beside.mul_(beside)) - (radius * self.hy)[:, :, None]
 
 
 @lru_cache(maxsize=8)
