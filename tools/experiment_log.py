@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runner import question
-from resattn import zoo
+from resattn.analysis.runs import records
 from resattn.zoo import checkpoints
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ def page() -> str:
         title, _, body = doc.partition("\n\n")
         anchor = "log-" + name.replace("_", "-")
         planned = len(question(name).RUNS)
-        runs = zoo.load_records(name) if name in zoo.list_records() else []
+        runs = records(name)
         dates = sorted({run["date"] for run in runs})
         when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         state = "not run" if not runs else "complete" if len(runs) >= planned else "under way"

@@ -12,7 +12,7 @@ from functools import cache
 from statistics import fmean
 from typing import Any
 
-from .. import zoo
+from . import runs as of_records
 from .printed import FIG_4, TABLE_1, TABLE_3, TABLE_4, TABLE_5, TABLE_6
 from .statistics import Difference, paired
 
@@ -20,12 +20,7 @@ SEEDS = 3  # at least, for an interval
 LEARNED = 80.0  # per cent of error; who guesses among ten classes makes 90, and is right half as often
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet"}  # as records write the data sets
 Place = tuple[str, str, str]  # table, what, quantity: an entry of the ledger
-
-
-@cache
-def records(name: str) -> list[dict[str, Any]]:
-    """The runs of an experiment; none where its record does not come with the package."""
-    return zoo.load_records(name) if name in zoo.list_records() else []
+records = cache(of_records.records)  # the ledger asks for the same few again and again
 
 
 @dataclass(frozen=True)
@@ -43,13 +38,9 @@ class Trial:
     value: str = "test_error"
 
     @property
-    def runs(self) -> dict[str, dict[int, dict[str, Any]]]:
+    def runs(self) -> dict[str, dict[int, of_records.Run]]:
         """The runs that are there, by arm and seed."""
-        found: dict[str, dict[int, dict[str, Any]]] = {}
-        for run in records(self.record):
-            if self.value in run and all(run.get(key) == wanted for key, wanted in self.where.items()):
-                found.setdefault(run.get("network") or run["arm"], {})[run["seed"]] = run
-        return found
+        return of_records.by_arm(records(self.record), self.where, self.value)
 
     def on(self, data: str) -> bool:
         """Whether every run learned a data set, by what its record says of its training pictures."""

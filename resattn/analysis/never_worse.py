@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import zoo
+from .runs import by_arm, records
 from .statistics import Difference, paired
 
 ARMS = {"trunk": "its trunk", "trunk only": "its trunk", "plain": "its trunk", "twin": "equal twin"}
@@ -21,11 +21,8 @@ class Grid:
 
     def errors(self) -> dict[str, dict[int, float]]:
         """Test error by network and seed; nothing where the grid has not been run."""
-        found: dict[str, dict[int, float]] = {}
-        for run in zoo.load_records(self.record) if self.record in zoo.list_records() else []:
-            if "test_error" in run and all(run[key] == value for key, value in self.where.items()):
-                found.setdefault((run.get("network") or run["arm"]).lower(), {})[run["seed"]] = run["test_error"]
-        return found
+        arms = by_arm(records(self.record), self.where)
+        return {arm.lower(): {seed: run["test_error"] for seed, run in runs.items()} for arm, runs in arms.items()}
 
 
 GRIDS = (
