@@ -471,6 +471,11 @@ def test_arms_of_the_depth_question() -> None:
     assert torch.allclose(shift, torch.full_like(shift, depth.OPEN), atol=1e-3)
     torch.manual_seed(0)
     assert depth.build(depth.DepthRun("plain", 3, 60, 0)).config.modules == (3, 3, 3)
+    bare = depth.DepthRun("plain-adam", 3, 1000, 0)
+    without = depth.build(bare)
+    assert without.config.fusion == "none" and without.config.modules == (3, 3, 3)
+    assert isinstance(depth.optimizer_for(without, bare, Recipe("x", steps=2, lr=3e-3)), torch.optim.Adam)
+    assert isinstance(depth.optimizer_for(without, replace(bare, arm="plain"), Recipe("x", steps=2)), torch.optim.SGD)
 
 
 def test_a_depth_run_needs_its_rate_first() -> None:
