@@ -56,6 +56,7 @@ def output_texts(cell: NotebookNode) -> list[str]:
     return streams + shown
 
 
+GLUED = "application/papermill.record/"
 PICTURES = ("<Figure size", "Explorer(")  # an explorer puts its present figure beside its controls
 
 
@@ -64,8 +65,9 @@ def shows_figure(cell: NotebookNode) -> bool:
 
 
 def prints_text(cell: NotebookNode) -> bool:
-    """Whether there is something to compare besides the mere presence of a figure."""
-    return any(text.strip() and not text.startswith(PICTURES) for text in output_texts(cell))
+    """Whether there is something to compare besides the mere presence of a figure, and what it glues into sentences."""
+    glued = {text for output in cell.outputs for kind, text in output.get("data", {}).items() if kind.startswith(GLUED)}
+    return any(text.strip() and not text.startswith(PICTURES) and text not in glued for text in output_texts(cell))
 
 
 def first_line(cell: NotebookNode) -> str:
@@ -138,7 +140,8 @@ def stored_outputs(nb: NotebookNode, name: str) -> Iterator[str]:
 
 
 def comparison(nb: NotebookNode, name: str) -> Iterator[str]:
-    printing = [cell for cell in code_cells(nb) if prints_text(cell)]
+    # What the set-up cell says is about the machine.
+    printing = [cell for cell in code_cells(nb) if prints_text(cell) and "setup" not in tags(cell)]
     compared = [cell for cell in printing if "nbval-ignore-output" not in tags(cell)]
     if len(compared) < MIN_COMPARED * (not is_deeper(PurePath(name))) or len(compared) < MIN_SHARE * len(printing):
         yield (
