@@ -12,7 +12,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 NOT_YET = {
-    "07_attention_residual_learning.ipynb",
     "09_noisy_labels.ipynb",
     "12_supervised_attention.ipynb",
 }
