@@ -27,6 +27,8 @@ from filelock import FileLock
 
 from resattn.zoo import checkpoints, load_pretrained, pretrained
 
+from . import tuning
+
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "_build" / "experiments"
 
@@ -84,6 +86,7 @@ def question(name: str) -> Question:
 def make(place: Place, key: str, device: str) -> str:
     """Make the run of this key and store its record; one line that says so."""
     torch.set_num_threads(1)  # so that runs side by side do not share a processor
+    tuning.FOLDER = place.out  # a later run reads there what an earlier one has chosen
     module = question(place.name)
     order = [run.key for run in module.RUNS]
     run = module.RUNS[order.index(key)]

@@ -1,16 +1,20 @@
 """A setting that is chosen on validation pictures: by runs of their own, before the runs that it is for."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from resattn import zoo
+from resattn.zoo import checkpoints
 
 Stored = dict[str, dict[str, Any]]
+FOLDER: Path | None = None  # where the grid that is under way stores its records; None: those of the package
 
 
 def stored_runs(name: str) -> Stored:
     """The finished runs of a question, by key; none if there is no record yet."""
-    return {run["key"]: run for run in zoo.load_records(name)} if name in zoo.list_records() else {}
+    path = (FOLDER or zoo.grids.RECORDS) / f"{name}.json"
+    return {run["key"]: run for run in checkpoints.read_json(path)["runs"]} if path.exists() else {}
 
 
 def best(who: str, setting: str, tried: Mapping[float, str], stored: Stored, score: Callable[[Any], float]) -> float:

@@ -28,6 +28,7 @@ from experiments import (
     runner,
     stacking,
     supervision,
+    tuning,
     units,
     unseen,
 )
@@ -122,6 +123,23 @@ def test_runs_side_by_side_lose_no_record(tmp_path: Path) -> None:
     runs = json.loads((tmp_path / "out" / "tiny.json").read_text())["runs"]
     assert [(run["key"], run["value"]) for run in runs] == [("a", 97), ("b", 98), ("c", 99)]
     assert all((tmp_path / "work" / "tiny" / key / "made").read_text() == "cpu" for key in "abc"), "each once"
+
+
+def test_a_run_reads_what_earlier_ones_have_chosen_where_its_grid_stores_records(tmp_path, monkeypatch):
+    asked = []
+
+    class Asking:
+        RUNS = (Fake("first"), Fake("second"))
+
+        @staticmethod
+        def train(run, folder, device):
+            asked.append(list(tuning.stored_runs("asking")))
+            return {"seconds": 1.0}
+
+    monkeypatch.setattr(tuning, "FOLDER", None)
+    monkeypatch.setattr(runner, "question", lambda name: Asking)
+    runner.run_grid(runner.Place("asking", tmp_path / "work", tmp_path / "elsewhere"))
+    assert asked == [[], ["first"]]
 
 
 @pytest.mark.parametrize(
@@ -453,6 +471,11 @@ def test_arms_of_the_depth_question() -> None:
     assert torch.allclose(shift, torch.full_like(shift, depth.OPEN), atol=1e-3)
     torch.manual_seed(0)
     assert depth.build(depth.DepthRun("plain", 3, 60, 0)).config.modules == (3, 3, 3)
+    bare = depth.DepthRun("plain-adam", 3, 1000, 0)
+    without = depth.build(bare)
+    assert without.config.fusion == "none" and without.config.modules == (3, 3, 3)
+    assert isinstance(depth.optimizer_for(without, bare, Recipe("x", steps=2, lr=3e-3)), torch.optim.Adam)
+    assert isinstance(depth.optimizer_for(without, replace(bare, arm="plain"), Recipe("x", steps=2)), torch.optim.SGD)
 
 
 def test_a_depth_run_needs_its_rate_first() -> None:

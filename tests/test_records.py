@@ -228,32 +228,47 @@ def test_the_tables_in_chapter_11_follow_from_the_records():
         assert (row["stands"] == "yes") == stands[row["difference, points"]] == (number in marked)
 
 
-def test_the_summary_in_chapter_9_follows_from_the_records():
-    errors = {(r["network"], r["noise"], r["seed"]): 100 * r["test_error"] for r in zoo.load_records("label_noise")}
-    noises, seeds = (sorted({key[i] for key in errors}) for i in (1, 2))
+def test_the_tables_of_chapter_9_follow_from_the_records():
+    of = {(run["network"], run["noise"], run["seed"]): run for run in zoo.load_records("noise")}
+    titles = {"ARL": "arl", "NAL": "nal", "equal twin": "twin"}
 
-    def over_seeds(network, noise):
-        return torch.tensor([errors[network, noise, seed] for seed in seeds], dtype=torch.float64)
+    def values(network, noise, value):
+        return [value(of[network, noise, seed]) for seed in range(5)]
 
-    titles = {"twin": "residual twin", "nal": "attention, NAL", "arl": "attention, ARL"}
-    rows, _ = table_in("09_noisy_labels.ipynb", "grid-table")
-    assert [row["noise"] for row in rows] == [f"{noise:.0%}" for noise in noises]
-    for noise, row in zip(noises, rows, strict=True):
-        for name, title in titles.items():
-            values = over_seeds(name, noise)
-            assert row[title] == f"{values.mean():.1f} ± {values.std():.1f}"
+    rows, _ = table_in("09_noisy_labels.ipynb", "grid-load")
+    assert len(rows) == 6
+    for row in rows:
+        found = one_sample(
+            values(titles[row["network"]], float(row["noise"][:-1]) / 100, lambda run: 100 * run["test_error"])
+        )
+        assert row["test error, %"] == f"{found.mean:.1f} ± {found.half:.1f}"
+
     rows, marked = table_in("09_noisy_labels.ipynb", "grid-pairs")
-    pairs = [(name, noise) for name in ("nal", "arl") for noise in noises]
-    assert [(row["twin less"], row["noise"]) for row in rows] == [
-        (name.upper(), f"{noise:.0%}") for name, noise in pairs
+    differences = {}
+    for n, row in enumerate(rows):
+        network, noise = titles[row["accuracy less the twin's"]], float(row["noise"][:-1]) / 100
+        right = [values(name, noise, lambda run: 100 * (1 - run["test_error"])) for name in (network, "twin")]
+        differences[str(n)] = paired(*right)
+        assert row["points"] == str(differences[str(n)])
+        assert (n in marked) == (noise == 0.5)
+    stands = holm(differences)
+    assert len(rows) == 4
+    for n, row in enumerate(rows):
+        d = differences[str(n)]
+        word = "no difference" if d.within(1.0) else "not resolved"
+        if stands[str(n)]:
+            word = "shown" if d.mean > 0 else "refuted"
+        assert (row["that attention helps"], row["stands"]) == (word, "yes" if stands[str(n)] else "no")
+
+    rows, marked = table_in("09_noisy_labels.ipynb", "mechanism-table")
+    deciding = [rows[n] for n in sorted(marked)]
+    assert [(row["network"], row["stage"], row["epoch"]) for row in deciding] == [
+        ("ARL", "2", "12"),
+        ("NAL", "2", "12"),
     ]
-    for number, (row, (name, noise)) in enumerate(zip(rows, pairs, strict=True)):
-        found = one_sample((over_seeds("twin", noise) - over_seeds(name, noise)).tolist())
-        assert row["mean ± half of the interval"] == f"{found.mean:+.1f} ± {found.half:.1f}"
-        for seed in seeds:
-            difference = errors["twin", noise, seed] - errors[name, noise, seed]
-            assert row[f"seed {seed}"] == f"{difference:+.1f}"
-        assert found.resolved == (number in marked)
+    for row in deciding:
+        last = values(titles[row["network"]], 0.5, lambda run: run["history"][-1]["filter"]["stage2.attention1"])
+        assert row["between, half wrong"] == str(one_sample([100 * entry["between"] for entry in last]))
 
 
 @pytest.mark.parametrize("name", zoo.list_records())

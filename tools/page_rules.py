@@ -12,7 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 NOT_YET = {
-    "09_noisy_labels.ipynb",
+    "12_supervised_attention.ipynb",
     "12_supervised_attention.ipynb",
 }
 MAX_WORDS = 3000  # of the main path: what stands before the exercises

@@ -237,7 +237,7 @@ CLAIMS = (
     ),
     Claim(
         "wrong-gradients",
-        ("Masks keep the gradients of wrong labels from the trunk", "掩码使错误标签的梯度不进入主干"),
+        ("Masks turn down the gradients of wrong labels", "掩码减弱错误标签的梯度"),
         ("section 3.1", "第 3.1 节"),
         "09_noisy_labels",
         "noise",
