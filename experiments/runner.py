@@ -62,9 +62,7 @@ class Place:
 
     def stored(self) -> dict[str, dict[str, Any]]:
         """The records that are there, by key."""
-        if not self.records.exists():
-            return {}
-        return {record["key"]: record for record in checkpoints.read_json(self.records)["runs"]}
+        return tuning.by_key(self.records)
 
     def store(self, record: dict[str, Any], order: list[str]) -> None:
         """Put one record beside the others, in the order of the grid; other processes may be doing the same."""

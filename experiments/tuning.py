@@ -11,10 +11,14 @@ Stored = dict[str, dict[str, Any]]
 FOLDER: Path | None = None  # where the grid that is under way stores its records; None: those of the package
 
 
+def by_key(record: Path) -> Stored:
+    """The finished runs in a file of records, by key; none if there is no such file yet."""
+    return {run["key"]: run for run in checkpoints.read_json(record)["runs"]} if record.exists() else {}
+
+
 def stored_runs(name: str) -> Stored:
-    """The finished runs of a question, by key; none if there is no record yet."""
-    path = (FOLDER or zoo.grids.RECORDS) / f"{name}.json"
-    return {run["key"]: run for run in checkpoints.read_json(path)["runs"]} if path.exists() else {}
+    """The finished runs of a question, by key."""
+    return by_key((FOLDER or zoo.grids.RECORDS) / f"{name}.json")
 
 
 def best(who: str, setting: str, tried: Mapping[float, str], stored: Stored, score: Callable[[Any], float]) -> float:

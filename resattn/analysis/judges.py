@@ -201,10 +201,10 @@ def helps_under_noise(records: Records) -> Judgement:
             _need(twin, 5, parts=6)
             found[f"{network}{round(100 * noise)}"] = _difference(own, twin)
     stands = holm(found)
-    noisy = [found["arl50"], found["nal50"]]
-    better = sum(stands[name] and found[name].mean > 0 for name in ("arl50", "nal50"))
-    worse = sum(stands[name] and found[name].mean < 0 for name in ("arl50", "nal50"))
-    if not better and (worse or all(difference.within(1.0) for difference in noisy)):
+    noisy = {name: found[name] for name in ("arl50", "nal50")}
+    better = sum(stands[name] and difference.mean > 0 for name, difference in noisy.items())
+    worse = sum(stands[name] and difference.mean < 0 for name, difference in noisy.items())
+    if not better and (worse or all(difference.within(1.0) for difference in noisy.values())):
         word = "refuted"
     else:
         word = ("did not show", "holds in part", "holds")[better]
