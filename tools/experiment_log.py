@@ -30,8 +30,11 @@ def questions() -> list[str]:
 
 
 def cost(runs: list[dict[str, Any]]) -> str:
-    hours = sum(run.get("seconds", 0) for run in runs) / 3600
-    return f"{hours:.1f}" if runs else "0"
+    """Core-hours; where some runs were not timed, an estimate by those that were."""
+    timed = [run["seconds"] for run in runs if run.get("seconds")]
+    if len(timed) == len(runs):
+        return f"{sum(timed) / 3600:.1f}" if runs else "0"
+    return f"≈ {len(runs) * sum(timed) / len(timed) / 3600:.1f}" if timed else "not timed"
 
 
 def page() -> str:
