@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resattn import data, zoo
@@ -41,6 +40,7 @@ from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, evaluate, make_optimizer
 
 from . import tuning
+from .steps import fit_steps
 
 BUDGETS = (60, 250, 1000, 4000)
 ARMS = ("arl", "nal", "plain", "half")
@@ -155,26 +155,3 @@ def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
 
 def test_set() -> ImageSet:
     return data.scenes("test", TEST)
-
-
-def fit_steps(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches, recipe: Recipe) -> list[float]:
-    """Training losses of so many steps; an epoch ends where the pictures end."""
-    total = recipe.total_steps(len(batches))
-    losses: list[float] = []
-    model.train()
-    epoch = 0
-    while len(losses) < total:
-        for x, y in batches.epoch(epoch):  # x [B, 3, H, W], y [B]
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr_at(len(losses), total)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(x)  # [B, K]
-            loss = F.cross_entropy(logits.float(), y)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-            if len(losses) == total:
-                break
-        epoch += 1
-    return losses
