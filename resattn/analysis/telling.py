@@ -1,0 +1,80 @@
+"""Does telling a mask bring the cue sooner? The verdicts of ``experiments/told.py`` (chapter 12)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .statistics import Difference, holm, paired
+
+BOUND = 2.0  # points of right answers: "no difference" inside it
+NEVER = 2125  # steps of a network that does not find the cue: one look more than there are
+FUSIONS = ("arl", "nal")
+Runs = Sequence[Mapping[str, Any]]
+
+
+def found_at(run: Mapping[str, Any]) -> int:
+    """The first step that was watched after which, of the answers that name either object, three in four name the one
+    that counts; ``NEVER`` if there is none.
+
+    >>> found_at({"looks": [[25, 0.1, 0.1], [50, 0.3, 0.1], [75, 0.5, 0.1]]})
+    50
+    """
+    return next((int(step) for step, cued, other in run["looks"] if cued >= 0.75 * (cued + other)), NEVER)
+
+
+def arm(runs: Runs, fusion: str, name: str) -> list[Mapping[str, Any]]:
+    """The runs of an arm that count, in the order of the seeds."""
+    wanted = [run for run in runs if (run["fusion"], run["arm"]) == (fusion, name) and "-weight" not in run["key"]]
+    return sorted(wanted, key=lambda run: run["seed"])
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What telling changes for one fusion: the step of finding less that of the untold network and less that of the
+    network told of both objects, and the right answers less the untold ones', in points."""
+
+    steps: Difference
+    beyond_objects: Difference
+    right: Difference
+    stands: tuple[bool, bool, bool]  # of the three, after Holm's correction over both fusions
+
+    @property
+    def sooner(self) -> str:
+        """ "sooner", by the choice; "sooner by objects"; "later"; or "not resolved"."""
+        if not self.stands[0]:
+            return "not resolved"
+        if self.steps.mean > 0:
+            return "later"
+        return "sooner" if self.stands[1] and self.beyond_objects.mean < 0 else "sooner by objects"
+
+    @property
+    def better(self) -> str:
+        """ "no difference" where the interval lies inside ± ``BOUND``, else "more", "fewer" or "not resolved"."""
+        if self.right.within(BOUND):
+            return "no difference"
+        if not self.stands[2]:
+            return "not resolved"
+        return "more" if self.right.mean > 0 else "fewer"
+
+
+def decisions(runs: Runs) -> dict[str, Telling]:
+    """By fusion. Raises ValueError if an arm has fewer than two seeds, or other seeds than the rest."""
+    differences: dict[str, Difference] = {}
+    for fusion in FUSIONS:
+        arms = {name: arm(runs, fusion, name) for name in ("untold", "told", "objects")}
+        seeds = {name: [run["seed"] for run in found] for name, found in arms.items()}
+        if len({tuple(found) for found in seeds.values()}) != 1:
+            raise ValueError(f"the arms of {fusion} must have the same seeds; they have {seeds}")
+        step = {name: [float(found_at(run)) for run in arms[name]] for name in arms}
+        answer = {name: [100 * run["answers"][0] for run in arms[name]] for name in arms}
+        differences[f"{fusion} steps"] = paired(step["told"], step["untold"])
+        differences[f"{fusion} beyond"] = paired(step["told"], step["objects"])
+        differences[f"{fusion} right"] = paired(answer["told"], answer["untold"])
+    stands = holm(differences)
+    found = {}
+    for fusion in FUSIONS:
+        steps, beyond, right = (f"{fusion} {what}" for what in ("steps", "beyond", "right"))
+        found[fusion] = Telling(
+            differences[steps], differences[beyond], differences[right], (stands[steps], stands[beyond], stands[right])
+        )
+    return found
