@@ -220,3 +220,34 @@ def test_stacking_repairs_by_the_rule_of_its_experiment():
     assert judge([nothing] * 6) == ("did not show", {"good": 0, "asked": 0, "low": 0, "high": 0, "lost": 0})
     with pytest.raises(judges.Unfinished, match="5 / 6"):
         judge([good] * 5)
+
+
+def told(effect: float, spread: float = 0.0, seeds: int = 10) -> list[dict]:
+    runs = []
+    for arm in ("arl", "twin", "added", "arl-all"):
+        for labels in (100, 300, 1000, 3000):
+            for seed in range(seeds):
+                noise = (0.001 + spread) * ((7 * seed + 3 * len(arm)) % 5 - 2)
+                accuracy = 0.2 * math.log10(labels / 10) + (effect if arm == "arl-all" else 0) + noise
+                run = {"key": f"{arm}-n{labels}-seed{seed}", "arm": arm, "labels": labels, "seed": seed}
+                runs.append(run | {"scores": {"accuracy": accuracy}})
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("effect", "spread", "word"),
+    [(0.1, 0, "holds"), (0, 0, "refuted"), (-0.1, 0, "refuted"), (0.01, 0.1, "did not show")],
+)
+def test_telling_a_mask_by_the_rule_of_its_experiment(effect, spread, word):
+    found, numbers = judges.telling_helps(told(effect, spread))
+    assert found == word and "±" in numbers["at300"] and numbers["worth"][0] in "+-<>"
+
+
+def test_telling_at_one_number_of_labels_holds_in_part():
+    runs = told(0.1)
+    for run in runs:
+        if run["arm"] == "arl-all" and run["labels"] == 3000:
+            run["scores"]["accuracy"] -= 0.1
+    assert judges.telling_helps(runs)[0] == "holds in part"
+    with pytest.raises(judges.Unfinished, match="9 / 10"):
+        judges.telling_helps(told(0.1, seeds=9))

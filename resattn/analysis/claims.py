@@ -334,11 +334,13 @@ CLAIMS = (
         ("Attention without supervision is limited; telling it helps", "无监督的注意力有局限，加以监督会更好"),
         ("article", "文章"),
         "12_supervised_attention",
-        "mask_supervision",
+        "supervision",
         judges.telling_helps,
         (
-            "accuracy gained with 300 labels, one draw of pictures, points: ARL {ARL}, NAL {NAL}",
-            "300 个标签、同一批图片时增加的准确率（百分点）：ARL {ARL}，NAL {NAL}",
+            "accuracy gained by telling, ARL, points: {at300} with 300 labels, {at3000} with 3,000; at 300 one mask is "
+            "worth {worth} labels ({least} to {most})",
+            "告知掩码后 ARL 增加的准确率（百分点）：300 个标签时 {at300}，3,000 个标签时 {at3000}；"
+            "300 个标签时一张掩码值 {worth} 个标签（{least} 到 {most}）",
         ),
     ),
 )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .. import data, zoo
+from . import exchange
 from .interventions import forced
 from .printed import TABLE_7, TEST_PICTURES
 from .statistics import Difference, holm, one_sample, paired, wilson
@@ -255,14 +256,18 @@ def against_resnet152(_: Records) -> Judgement:
 
 
 def telling_helps(records: Records) -> Judgement:
-    """Few labels, the masks told where the object is less not told. The seeds share one set of training pictures, so
-    the verdict is at most "holds in part"."""
-    found = {}
-    for network in ("ARL", "NAL"):
-        told, untold = (
-            _by_seed(records, "test_error", network=name, labels="few") for name in (f"{network} told", network)
-        )
-        found[network] = _difference(untold, told)
-    stands = holm(found)
-    better = any(stands[name] and found[name].mean > 0 for name in found)
-    return "holds in part" if better else "did not show", {name: str(difference) for name, difference in found.items()}
+    """The rule of experiments.supervision: accuracy under ARL, its mask told less not told, at 300 and at 3,000 labels;
+    "refuted" if both intervals lie inside ± 1 point, or telling makes it worse at both."""
+    for arm in {arm for pair in exchange.ASKED for arm in pair}:
+        curve = exchange.accuracies(records, arm)
+        for labels in exchange.AT:
+            _need(curve.get(labels, []), 10)
+    told = [found for found in exchange.decisions(records) if found.arm == "arl-all"]
+    words = [found.word for found in told]
+    limited = words.count("limited")
+    none = all(word in ("not limited", "worse when told") for word in words)
+    word = "refuted" if none else ("did not show", "holds in part", "holds")[limited]
+    untold, few = exchange.accuracies(records, "arl"), exchange.accuracies(records, "arl-all")[300]
+    numbers = {f"at{found.labels}": str(found.difference) for found in told}
+    rate = exchange.exchange_rate(untold, few, 300)
+    return word, numbers | dict(zip(("worth", "least", "most"), map(rate.worth, rate.reached), strict=True))

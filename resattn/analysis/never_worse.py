@@ -5,30 +5,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .runs import by_arm, records
+from .runs import Run, by_arm, records
 from .statistics import Difference, paired
 
-ARMS = {"trunk": "its trunk", "trunk only": "its trunk", "plain": "its trunk", "twin": "equal twin"}
+ARMS = {"trunk": "its trunk", "plain": "its trunk", "twin": "equal twin"}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Runs of one record that differ in the network and the seed only: those whose fields are as in ``where``."""
+    """Runs of one record that differ in the network and the seed only: those whose fields are as in ``where``.
+
+    ``value`` is "test_error", or "scores" where a run has its accuracy among the scores of its mask."""
 
     record: str
     task: str
     where: Mapping[str, Any] = field(default_factory=dict)
+    value: str = "test_error"
 
     def errors(self) -> dict[str, dict[int, float]]:
         """Test error by network and seed; nothing where the grid has not been run."""
-        arms = by_arm(records(self.record), self.where)
-        return {arm.lower(): {seed: run["test_error"] for seed, run in runs.items()} for arm, runs in arms.items()}
+        arms = by_arm(records(self.record), self.where, self.value)
+        return {arm: {seed: self._error(run) for seed, run in runs.items()} for arm, runs in arms.items()}
+
+    def _error(self, run: Run) -> float:
+        found = run[self.value]
+        return found if self.value == "test_error" else 1 - found["accuracy"]
 
 
 GRIDS = (
     Grid("cued", "Cued Scenes"),
-    Grid("mask_supervision", "Scenes, 300 pictures", {"labels": "few"}),
-    Grid("mask_supervision", "Scenes, 3,000 pictures", {"labels": "many"}),
+    Grid("supervision", "Scenes, 300 pictures", {"labels": 300}, "scores"),
+    Grid("supervision", "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
     Grid("label_noise", "Scenes, 4,000 pictures", {"noise": 0.0}),
     Grid("noise", "Scenes, 20,000 pictures", {"noise": 0.0}),
     Grid("noise", "… half of the labels wrong", {"noise": 0.5}),

@@ -18,9 +18,7 @@ def load_records(name: str) -> list[dict[str, Any]]:
 
     A record has what :func:`resattn.zoo.provenance.make_record` gives, and what sets the run apart from the others:
     network, noise, noise_seed and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``, chapter 11
-    those of ``"cifar_tables"``. Those of ``"mask_supervision"`` (chapter 12) come from
-    ``python -m experiments.mask_supervision`` and have the
-    scores of their masks. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
+    those of ``"cifar_tables"``. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
     """
     if name not in list_records():
         raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")
