@@ -101,7 +101,7 @@ class Rate:
         ('+1.5', '> +9.0', '+1.5 (+1.0 to > +9.0)')
         """
         sign, inside = self._clipped(reached)
-        return f"{sign}{(inside - self.labels) / self.masks:+.1f}"
+        return f"{sign}{round((inside - self.labels) / self.masks, 1) + 0.0:+.1f}"  # no -0.0
 
     def amount(self, reached: float) -> str:
         """n' as a text, rounded to two digits, or as a bound.
@@ -119,7 +119,7 @@ class Rate:
 
     def __str__(self) -> str:
         value, least, most = map(self.worth, self.reached)
-        return f"{value} ({least} to {most})"
+        return value if value == least == most else f"{value} ({least} to {most})"
 
 
 def exchange_rate(
