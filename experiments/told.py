@@ -3,11 +3,10 @@
 Written down before the run:
 
 *Arms.* The ARL and the NAL network of `experiments.cued` on Cued Scenes, trained as there, with the mask's loss of
-`experiments.supervision` (weight λ, mean over the modules that are told). "untold"; "told", both modules, where the
-object is that counts; "last", the same for the second module alone; "objects", both modules, where both objects are,
-whatever the cue says: the control, which is told of objects and not of the choice. λ is chosen among 1, 5 and 20, for
-each fusion, by the right answers of "told" on 990 validation pictures of seed 100. *Seeds.* Five; a seed is new first
-weights, a new order, and its own draw of 8,010 pictures. *Test.* 1,980 pictures, each under both cues, once.
+`experiments.supervision`, mean over the two modules, of weight λ = 5, which that question has chosen for both.
+"untold"; "told", where the object is that counts; "objects", where both objects are, whatever the cue says: the
+control, which is told of objects and not of the choice. *Seeds.* Five; a seed is new first weights, a new order, and
+its own draw of 8,010 pictures. *Test.* 1,980 pictures, each under both cues, once.
 
 *A network has found the cue* at the first step that is watched (25, 50, … 500, then every 125th of 2,000) after which,
 on 360 pictures under both cues, three in four of the answers that name either object name the one that counts. A
@@ -18,9 +17,9 @@ and the right answers at the end, told less untold, for ARL and for NAL. Telling
 differences in steps are resolved and negative; if only the first is, telling of objects did it and not the choice. "No
 difference" in right answers if the interval lies inside ± 2 points.
 
-*Exploratory*: "last"; whether one mask carries the choice, by the rule of `experiments.cued`, when it was told.
+*Exploratory*: whether one mask carries the choice, by the rule of `experiments.cued`, when it was told.
 
-Expected cost: 46 runs of about three minutes on one core, 2.3 core-hours.
+Expected cost: 30 runs of about five minutes on one core, 2.5 core-hours.
 """
 
 from dataclasses import dataclass
@@ -37,66 +36,54 @@ from resattn.data import Batches, CuedSet, ImageSet
 from resattn.networks import create
 from resattn.training import make_optimizer
 
-from . import cued, tuning
+from . import cued
 from .steps import fit_steps
 from .supervision import mask_loss
 
 FUSIONS = ("arl", "nal")
-ARMS = ("untold", "told", "last", "objects")
-WEIGHTS = (1.0, 5.0, 20.0)  # of the mask's loss
-VALIDATION, TUNED_ON = 990, 100
+ARMS = ("untold", "told", "objects")
+WEIGHT = 5.0  # of the mask's loss
 OFTEN, UNTIL, THEN = 25, 500, 125  # steps between looks, until this step, and after it
 
 
 @dataclass(frozen=True)
 class Told:
-    """A fusion, what its masks are told, and a seed; with ``weight``, one of the runs that choose it."""
+    """A fusion, what its masks are told, and a seed."""
 
     fusion: str
     arm: str
     seed: int
-    weight: float | None = None
 
     @property
     def key(self) -> str:
-        return f"{self.fusion}-{self.arm}-" + (f"weight{self.weight:g}" if self.weight else f"seed{self.seed}")
+        return f"{self.fusion}-{self.arm}-seed{self.seed}"
 
 
-# First the runs that choose the weight, then a whole seed at a time.
-RUNS = [Told(fusion, "told", TUNED_ON, weight) for fusion, weight in product(FUSIONS, WEIGHTS)] + [
-    Told(fusion, arm, seed) for seed, arm, fusion in product(range(5), ARMS, FUSIONS)
-]
-
-
-def chosen_weight(fusion: str, stored: tuning.Stored) -> float:
-    """The best weight on the validation pictures. Raises ValueError if the runs that choose it have not been made."""
-    tried = {weight: Told(fusion, "told", TUNED_ON, weight).key for weight in WEIGHTS}
-    return tuning.best(fusion, "weight", tried, stored, lambda run: run["answers"][0])
+RUNS = [Told(fusion, arm, seed) for seed, arm, fusion in product(range(5), ARMS, FUSIONS)]  # a whole seed at a time
 
 
 class Telling:
-    """The class loss, and λ times the mean of the mask's loss over the modules that are told. Its batches have the
-    numbers of the pictures in place of labels."""
+    """The class loss, and λ times the mean of the mask's loss over the modules. Its batches have the numbers of the
+    pictures in place of labels."""
 
-    def __init__(self, pictures: CuedSet, arm: str, weight: float) -> None:
+    def __init__(self, pictures: CuedSet, arm: str) -> None:
         self.labels = pictures.labels  # [N]
         whole = pictures.pair_masks.any(1) if arm == "objects" else pictures.object_masks  # bool [N, H, W]
         assert whole is not None  # the set says where its objects are
         self.target = whole[:, None].float()  # [N, 1, H, W]
-        self.weight = 0.0 if arm == "untold" else weight
-        self.first = -1 if arm == "last" else 0  # of the modules that are told
+        self.told = arm != "untold"
 
     def __call__(self, model: nn.Module, x: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, masks = model(x, return_masks=True)  # [B, K]; [B, C, h, w] each
         loss = F.cross_entropy(logits.float(), self.labels[i])
-        if not self.weight:
+        if not self.told:
             return loss, torch.zeros(())
         parts = []
-        for M in [*masks.values()][self.first :]:
+        for M in masks.values():
             y = F.adaptive_avg_pool2d(self.target[i], (M.shape[2], M.shape[3]))[:, 0]  # [B, h, w], the coverage
             parts.append(mask_loss(M.float(), y, torch.ones(len(i))))
-        return loss, self.weight * torch.stack(parts).mean()
+        return loss, WEIGHT * torch.stack(parts).mean()
 
 
 def watched(step: int) -> bool:
@@ -105,37 +92,32 @@ def watched(step: int) -> bool:
 
 def train(run: Told, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run: the answers on the way, and those and the interventions at its end."""
-    weight = 0.0 if run.arm == "untold" else run.weight or chosen_weight(run.fusion, tuning.stored_runs("told"))
-    drawn = data.cued_scenes("train", cued.TRAIN + (VALIDATION if run.weight else 0), seed=run.seed)
-    pictures = drawn.subset(slice(cued.TRAIN))
+    pictures = data.cued_scenes("train", cued.TRAIN, seed=run.seed)
     count = len(pictures)
     numbered = ImageSet(pictures.images, torch.arange(count), tuple(map(str, range(count))), pictures.name)
     batches = Batches(numbered, cued.RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
-    held_out = drawn.subset(slice(cued.TRAIN, None)) if run.weight else cued.test_set(cued.TEST)
-    test, some = (cued.Views(shown, batches.mean, batches.std) for shown in (held_out, cued.test_set(cued.WATCHED)))
+    test, some = (cued.Views(cued.test_set(many), batches.mean, batches.std) for many in (cued.TEST, cued.WATCHED))
     torch.manual_seed(run.seed)
     model = create("attention56", num_classes=len(pictures.classes), **cued.NETWORKS[run.fusion])
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     looks: list[list[float]] = []
 
     def look(step: int) -> None:
-        if watched(step) and not run.weight:
+        if watched(step):
             looks.append([step, *cued.answers(model.eval(), some)])
 
     optimizer = make_optimizer(model, cued.RECIPE, torch.device("cpu"))
-    losses = fit_steps(model, optimizer, batches, cued.RECIPE, Telling(pictures, run.arm, weight), look)
+    losses = fit_steps(model, optimizer, batches, cued.RECIPE, Telling(pictures, run.arm), look)
     model.eval()
-    record: dict[str, Any] = {
+    return {
         "fusion": run.fusion,
         "arm": run.arm,
         "seed": run.seed,
-        "weight": weight,
         "data": {"train": f"{pictures.name}, draw {run.seed}"},
         "train_loss": sum(losses[-50:]) / len(losses[-50:]),
         "looks": looks,
         "answers": cued.answers(model, test),
+        "swaps": cued.swaps(model, test),
+        "shifts": cued.shifts(model, test),
         **zoo.origin(torch.device("cpu"), zoo.commit()),
     }
-    if run.weight is None:
-        record |= {"swaps": cued.swaps(model, test), "shifts": cued.shifts(model, test)}
-    return record

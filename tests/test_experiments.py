@@ -465,44 +465,34 @@ def pair() -> resattn.networks.ResidualAttentionNetwork:
 
 
 def test_what_the_masks_of_cued_scenes_are_told(pair: resattn.networks.ResidualAttentionNetwork) -> None:
-    """A network is asked for its loss; by hand it is λ times the mean over the told modules."""
+    """A network is asked for its loss; by hand it is λ times the mean over the modules."""
     pictures = cued_scenes("train", 90)
     i = torch.tensor([3, 60, 7, 21])
     x = pictures.images[i] / 255
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, masks = pair(x, return_masks=True)  # training mode: the statistics of the batch
     both = pictures.pair_masks.any(1)
-    for arm, target, modules in (
-        ("told", pictures.object_masks, 2),
-        ("last", pictures.object_masks, 1),
-        ("objects", both, 2),
-    ):
-        loss, added = told.Telling(pictures, arm, 5.0)(pair, x, i)
+    for arm, target in (("told", pictures.object_masks), ("objects", both)):
+        loss, added = told.Telling(pictures, arm)(pair, x, i)
         assert loss.item() == pytest.approx(
             torch.nn.functional.cross_entropy(logits.float(), pictures.labels[i]).item(), abs=1e-5
         )
         parts = []
-        for M in [*masks.values()][-modules:]:
+        for M in masks.values():
             y = torch.nn.functional.adaptive_avg_pool2d(target[i, None].float(), M.shape[2:])[:, 0]
             m = M.float().mean(1)
             parts.append(-(y * m.log() + (1 - y) * (1 - m).log()).mean().item())
-        assert len(parts) == modules and added.item() == pytest.approx(5 * sum(parts) / modules, rel=1e-3)
-    assert told.Telling(pictures, "untold", 5.0)(pair, x, i)[1] == 0
+        assert len(parts) == 2 and added.item() == pytest.approx(5 * sum(parts) / 2, rel=1e-3)
+    assert told.Telling(pictures, "untold")(pair, x, i)[1] == 0
 
 
 def test_a_told_network_of_cued_scenes_from_end_to_end(
     short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="arl needs its weight: make arl-told-weight1, arl-told-weight5, "):
-        told.chosen_weight("arl", {})
-    monkeypatch.setattr(told, "VALIDATION", 90)
     monkeypatch.setattr(told, "OFTEN", 1)
     cued.test_set.cache_clear()
-    choosing = told.train(told.Told("nal", "told", told.TUNED_ON, 5.0), tmp_path, "cpu")
-    assert choosing["weight"] == 5 and not choosing["looks"] and "swaps" not in choosing
-    monkeypatch.setattr(told, "chosen_weight", lambda fusion, stored: 1.0)
-    record = told.train(told.Told("arl", "last", 1), tmp_path, "cpu")
-    assert [step for step, _, _ in record["looks"]] == [1, 2] and record["weight"] == 1
+    record = told.train(told.Told("arl", "objects", 1), tmp_path, "cpu")
+    assert [step for step, _, _ in record["looks"]] == [1, 2]
     assert set(record["swaps"]) == {"stage1.attention1", "stage2.attention1", "all"}
     cued.test_set.cache_clear()
     json.dumps(record)

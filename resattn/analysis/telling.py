@@ -23,9 +23,8 @@ def found_at(run: Mapping[str, Any]) -> int:
 
 
 def arm(runs: Runs, fusion: str, name: str) -> list[Mapping[str, Any]]:
-    """The runs of an arm that count, in the order of the seeds."""
-    wanted = [run for run in runs if (run["fusion"], run["arm"]) == (fusion, name) and "-weight" not in run["key"]]
-    return sorted(wanted, key=lambda run: run["seed"])
+    """The runs of an arm, in the order of the seeds."""
+    return sorted((run for run in runs if (run["fusion"], run["arm"]) == (fusion, name)), key=lambda run: run["seed"])
 
 
 @dataclass(frozen=True)
