@@ -16,7 +16,7 @@ def found_at(run: Mapping[str, Any]) -> int:
     """The first step that was watched after which, of the answers that name either object, three in four name the one
     that counts; ``NEVER`` if there is none.
 
-    >>> found_at({"looks": [[25, 0.1, 0.1], [50, 0.3, 0.1], [75, 0.5, 0.1]]})
+    >>> found_at({"looks": [[25, 0.1, 0.1], [50, 0.4, 0.1], [75, 0.5, 0.1]]})
     50
     """
     return next((int(step) for step, cued, other in run["looks"] if cued >= 0.75 * (cued + other)), NEVER)
