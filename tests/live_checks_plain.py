@@ -1,5 +1,6 @@
 """What a live figure that computes a formula must do, move by move: its numbers are those of autograd."""
 
+import math
 import re
 
 import torch
@@ -91,6 +92,35 @@ def check_backward(figure: Figure) -> None:
     agrees()
     state["width"] = figure.slide_by_keys("Width of the mask", "ArrowRight")
     agrees()
+
+
+def check_path(figure: Figure) -> None:
+    def grown(s: float, n: int) -> float:
+        """By autograd: the recursion of the mean square is the derivative of one that runs forward."""
+        kappa, v = 1 / (1 - 1 / math.pi), 1.0
+        q = torch.ones((), dtype=torch.double, requires_grad=True)
+        out = q
+        for _ in range(n):
+            out = out * (s * s + kappa**2 / (4 * v))
+            v = s * s * v + 1 / (4 * kappa)
+        out.backward()
+        assert q.grad is not None
+        return q.grad.sqrt().item()
+
+    def agrees(s: float, n: float) -> None:
+        said = re.findall(r"[\d.]+", figure.finding().replace(",", "").rstrip("."))
+        assert (float(said[0]), float(said[1])) == (n, round(s, 2))
+        for shown, share in zip(said[2:], (s, 1.0, 0.0), strict=True):
+            assert abs(float(shown) / grown(share, int(n)) - 1) <= 0.05
+
+    agrees(0.8, 20)
+    s = figure.slide("Share of the input handed on, s", 0.25)
+    agrees(s, 20)
+    n = figure.slide("Units n", 0.9)
+    agrees(s, n)
+    s = figure.slide_by_keys("Share of the input handed on, s", "End")
+    n = figure.slide_by_keys("Units n", "Home")
+    agrees(s, n)
 
 
 def check_depth(figure: Figure) -> None:

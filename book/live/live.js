@@ -8,9 +8,9 @@
  *   </div>
  *   <script defer src="../_static/live/live.js"></script>
  *
- * data-figure names a file of figures/: cue, bench, tour, iou, masks, field, fusion, backward, depth. A still of the
- * same name lies in book/_static/live (tools/live_stills.py takes them). Further data attributes are the figure's own;
- * each file says which it has. Once a figure is there, its place has data-ready="yes". Nothing is fetched but scripts
+ * data-figure names a file of figures/: cue, bench, tour, iou, masks, field, fusion, backward, path, depth. Stills lie
+ * in book/_static/live (tools/live_stills.py takes them). Further data attributes are the figure's own; each file says
+ * which it has. Once a figure is there, its place has data-ready="yes". Nothing is fetched but scripts
  * that lie beside this one, and those only when a figure comes near the screen: pages work from a server and a disk.
  */
 (function (live) {
