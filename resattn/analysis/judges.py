@@ -15,6 +15,7 @@ from . import exchange
 from .interventions import forced
 from .printed import TABLE_7, TEST_PICTURES
 from .statistics import Difference, holm, one_sample, paired, wilson
+from .telling import names_the_one_that_counts
 
 Records = list[dict[str, Any]]
 Judgement = tuple[str, dict[str, Any]]  # a verdict's word, and the numbers that the reading of the claim names
@@ -88,12 +89,9 @@ def masks_beat_units(records: Records) -> Judgement:
 
 
 def _found_at(history: Records) -> int:
-    """The first epoch in which three in four of the answers that name either object name the one that counts."""
-    for number, entry in enumerate(history, start=1):
-        cued, other = entry["answers"]
-        if cued >= 0.75 * (cued + other):
-            return number
-    return len(history) + 1
+    """The first epoch in which a network has found the cue; one more than there are if it never has."""
+    epochs = (n for n, entry in enumerate(history, start=1) if names_the_one_that_counts(*entry["answers"]))
+    return next(epochs, len(history) + 1)
 
 
 def sky_below_object_above(records: Records) -> Judgement:

@@ -12,14 +12,18 @@ FUSIONS = ("arl", "nal")
 Runs = Sequence[Mapping[str, Any]]
 
 
+def names_the_one_that_counts(cued: float, other: float) -> bool:
+    """Whether, of the answers that name either object, three in four name the one that counts (experiments.cued)."""
+    return cued >= 0.75 * (cued + other)
+
+
 def found_at(run: Mapping[str, Any]) -> int:
-    """The first step that was watched after which, of the answers that name either object, three in four name the one
-    that counts; ``NEVER`` if there is none.
+    """The first step that was watched after which the network has found the cue; ``NEVER`` if there is none.
 
     >>> found_at({"looks": [[25, 0.1, 0.1], [50, 0.4, 0.1], [75, 0.5, 0.1]]})
     50
     """
-    return next((int(step) for step, cued, other in run["looks"] if cued >= 0.75 * (cued + other)), NEVER)
+    return next((int(step) for step, cued, other in run["looks"] if names_the_one_that_counts(cued, other)), NEVER)
 
 
 def arm(runs: Runs, fusion: str, name: str) -> list[Mapping[str, Any]]:
