@@ -34,6 +34,8 @@ class Grid:
 
 GRIDS = (
     Grid("cued", "Cued Scenes"),
+    Grid("noise_control", "… wrong labels marked", {"kind": "mark"}),
+    Grid("noise_control", "… wrong labels name the other", {"kind": "other"}),
     Grid("supervision", "Scenes, 300 pictures", {"labels": 300}, "scores"),
     Grid("supervision", "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
     Grid("label_noise", "Scenes, 4,000 pictures", {"noise": 0.0}),
