@@ -11,8 +11,8 @@ STAMP := $(VENV)/.ready-$(shell { cat requirements.txt pyproject.toml tools/make
 CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CELL_TIMEOUT := 240
 # What trains, builds or starts other programs: make check leaves it to make test.
-SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli distributed experiments finetune_command finetuning grading_batch \
-                grading_mishaps grading_references grading_walls live look_command looking notebooks training \
+SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli distributed experiments finetune_command finetuning grading \
+                grading_batch grading_mishaps grading_references grading_walls live look_command looking notebooks training \
                 widgets zoo)
 # What looks at the built book.
 BOOK_TESTS   := tests/test_book.py tests/test_browser.py tests/test_live_figures.py
