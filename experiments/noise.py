@@ -37,7 +37,7 @@ import torch
 from torch import Tensor
 
 from resattn import data, zoo
-from resattn.analysis import module_signals
+from resattn.analysis import gain
 from resattn.data import ImageSet, Normalise
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, fit
@@ -131,11 +131,11 @@ def filtering(
             between.setdefault(name, []).append(gains.gather(1, given[part, None])[:, 0])
     found: dict[str, dict[str, float | None]] = {}
     for name in within:
-        gain = torch.cat(between[name])  # [N], under the given label
+        under_given = torch.cat(between[name])  # [N]
         found[name] = {
-            "between": (gain[wrong].mean() - gain[~wrong].mean()).item() if wrong.any() else None,
+            "between": (under_given[wrong].mean() - under_given[~wrong].mean()).item() if wrong.any() else None,
             "within": torch.cat(within[name]).mean().item(),
-            "level": gain.exp().mean().item(),
+            "level": under_given.exp().mean().item(),
         }
     return found
 
@@ -144,8 +144,6 @@ def log_gains(model: ResidualAttentionNetwork, x: Tensor, classes: int) -> dict[
     """log ‖δ_T‖/‖δ_H‖ of each picture under every label, by module: [B, K]."""
     columns: dict[str, list[Tensor]] = {}
     for label in range(classes):
-        signals = module_signals(model, x, torch.full((len(x),), label))
-        for name, (delta_H, delta_T, _) in signals.items():
-            ratio = delta_T.flatten(1).norm(dim=1) / delta_H.flatten(1).norm(dim=1)  # [B]
+        for name, ratio in gain(model, x, torch.full((len(x),), label)).items():  # [B]
             columns.setdefault(name, []).append(ratio.log())
     return {name: torch.stack(column, 1) for name, column in columns.items()}
