@@ -6,12 +6,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from resattn import zoo
+from resattn import data, zoo
 from resattn.data.batches import Normalise
 from resattn.mask import LocalMaskBranch, SoftMaskBranch
 from tools import live_weights
 
-Parts = dict[str, tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]]
+Parts = dict[str, tuple[torch.Tensor | None, ...]]
+TOLERANCE = 1e-4  # of logits and masks
+PICTURES = 20
+
+
+def pictures(model) -> torch.Tensor:
+    size = 32 if "cued" not in str(model.record["data"]).lower() else 48
+    return data.scenes("test", PICTURES, size=size).images
 
 
 def normalise(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -52,6 +59,21 @@ def in_pytorch(name: str, images: torch.Tensor, forced: dict[str, Any]) -> tuple
         for module in model.attention_modules().values():
             del module.fuse  # the method of its class again
     return logits, kept
+
+
+def compare(answers: torch.Tensor, logits: torch.Tensor, kept: Parts) -> None:
+    """Logits and masks differ by the tolerance at most; features by the tolerance of the largest of them."""
+    at = 0
+    for ours, bound in [(logits, TOLERANCE)] + [
+        (part, TOLERANCE if index == 0 else TOLERANCE * max(1.0, float(part.abs().max())))
+        for parts in kept.values()
+        for index, part in enumerate(parts)
+        if part is not None
+    ]:
+        theirs = answers[:, at : at + ours[0].numel()]
+        assert (theirs - ours.flatten(1)).abs().max() <= bound
+        at += ours[0].numel()
+    assert at == answers.shape[1]
 
 
 class _Shift(nn.Module):

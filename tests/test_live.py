@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from live_reference import Parts, in_pytorch, normalise, reach
+from live_reference import PICTURES, TOLERANCE, compare, in_pytorch, normalise, pictures, reach
 
 from resattn import data, zoo
 from tools import live_weights
 
 NETWORKS = zoo.list_pretrained()
-TOLERANCE = 1e-4  # of logits and masks
-PICTURES = 20
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="node, which runs the JavaScript, is not installed"
@@ -49,11 +47,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def pictures(model) -> torch.Tensor:
-    size = 32 if "cued" not in str(model.record["data"]).lower() else 48
-    return data.scenes("test", PICTURES, size=size).images
-
-
 def in_node(folder: Path, name: str, images: torch.Tensor, forced: dict[str, Any]) -> tuple[list[str], torch.Tensor]:
     """Names of the modules, and a row of numbers for each picture: logits, then mask, trunk, product by module."""
     request = folder / "request.json"
@@ -64,21 +57,6 @@ def in_node(folder: Path, name: str, images: torch.Tensor, forced: dict[str, Any
     assert done.returncode == 0, done.stderr
     numbers = np.fromfile(f"{request}.answers", dtype="<f4")
     return json.loads(done.stdout), torch.from_numpy(numbers).view(len(images), -1)
-
-
-def compare(answers: torch.Tensor, logits: torch.Tensor, kept: Parts) -> None:
-    """Logits and masks differ by the tolerance at most; features by the tolerance of the largest of them."""
-    at = 0
-    for ours, bound in [(logits, TOLERANCE)] + [
-        (part, TOLERANCE if index == 0 else TOLERANCE * max(1.0, float(part.abs().max())))
-        for parts in kept.values()
-        for index, part in enumerate(parts)
-        if part is not None
-    ]:
-        theirs = answers[:, at : at + ours[0].numel()]
-        assert (theirs - ours.flatten(1)).abs().max() <= bound
-        at += ours[0].numel()
-    assert at == answers.shape[1]
 
 
 @needs_node

@@ -3,19 +3,24 @@
 On bare pages that hold nothing else, from a server and from disk; and on each page of the built book that has one.
 """
 
+import base64
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from browser import CHROMIUM, DESKTOP, opened, served, visit
 from conftest import ROOT
 from live_checks import check_bench, check_cue, check_iou, check_masks, check_tour
 from live_checks_plain import check_backward, check_depth, check_field, check_fusion, check_path
 from live_driver import Figure
+from live_reference import compare, in_pytorch, pictures
 from playwright.sync_api import Browser
 
+from resattn import zoo
 from tools import live_stills, live_weights
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
@@ -80,6 +85,29 @@ def test_on_a_bare_page(chromium: Browser, bare: Path, name: str, way: str) -> N
     else:
         with served(bare) as address:
             try_figures(chromium, f"{address}{name}.html", name)
+
+
+RUN = """async ([name, size, data]) => {
+    const answer = (await live.network(name)).run(live.map(3, size, size, data));
+    const numbers = [answer.logits, ...answer.modules.map((module) => module.mask.data)].flatMap((part) => [...part]);
+    const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize("name", ["attention56_scenes", "attention56_scenes_nal", "attention56_cifar10", "cued_arl"])
+def test_logits_and_masks_in_chromium_are_those_of_pytorch(chromium: Browser, bare: Path, name: str, way: str) -> None:
+    images = pictures(zoo.load_pretrained(name))
+    logits, kept = in_pytorch(name, images, {})
+    with served(bare) as address:
+        page = chromium.new_page()
+        visit(page, f"{bare.as_uri() if way == 'file' else address.rstrip('/')}/depth.html")
+        size = images.shape[2]
+        answers = [page.evaluate(RUN, [name, size, image.flatten().tolist()]) for image in images]
+        page.close()
+    numbers = np.stack([np.frombuffer(base64.b64decode(answer), dtype="<f4") for answer in answers])
+    compare(torch.from_numpy(numbers), logits, {key: (mask,) for key, (mask, *_) in kept.items()})
 
 
 def in_the_book() -> list[tuple[str, str]]:
