@@ -407,11 +407,12 @@ def test_arms_of_the_supervision_question() -> None:
     sizes = {arm: count_parameters(supervision.Network(arm)) for arm in ("trunk", "twin", "arl", "nal", "added")}
     assert sizes["arl"] == sizes["nal"] == sizes["added"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.03
     T, M, y = torch.randn(2, 16, 16, 16), torch.rand(2, 16, 16, 16), torch.rand(2, 1, 16, 16)
-    joined = {arm: supervision.Network(arm).attention for arm in ("arl", "nal", "added", "perfect", "trunk")}
+    joined = {arm: supervision.Network(arm).attention for arm in ("arl", "nal", "added", "perfect", "trunk", "beside")}
     joined["perfect"].coverage = y
     assert torch.allclose(joined["added"].fuse(M, T), T + (M / (1 - M)).log(), atol=1e-4)
     assert torch.equal(joined["perfect"].fuse(None, T), (1 + y) * T)
     assert torch.equal(joined["nal"].fuse(M, T), M * T) and torch.equal(joined["trunk"].fuse(None, T), T)
+    assert torch.equal(joined["beside"].fuse(M, T), T) and joined["beside"].mask is not None
 
 
 def test_a_box_is_the_smallest_around_its_object() -> None:
@@ -446,13 +447,15 @@ def test_a_supervision_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(supervision, "chosen_weight", lambda fusion, stored: 1.0)
     scores = {
         arm: supervision.train(supervision.Supervision(arm, 100, 0), tmp_path, "cpu")["scores"]
-        for arm in ("nal-tenth", "arl-boxes", "added", "perfect", "twin")
+        for arm in ("nal-tenth", "arl-boxes", "added", "beside", "perfect", "twin")
     }
+    assert scores["beside"]["accuracy"] == scores["beside"]["mean"] == scores["beside"]["another"]
     supervision.test_set.cache_clear()
     assert {arm: len(found) for arm, found in scores.items()} == {
         "nal-tenth": 6,
         "arl-boxes": 6,
         "added": 1,
+        "beside": 6,
         "perfect": 1,
         "twin": 1,
     }
