@@ -56,7 +56,8 @@ class Trial:
 
     @property
     def learned(self) -> bool:
-        """Whether the networks of both arms have learned, on average: an error of less than ``LEARNED`` per cent."""
+        """Whether the networks of both arms have begun to learn, on average: an error of less than ``LEARNED`` per
+        cent."""
         return all(fmean(self.errors(arm)) < LEARNED for arm in (self.arm, self.against))
 
     def errors(self, arm: str) -> list[float]:
@@ -135,11 +136,11 @@ COMPARISONS = (
         (_grid("nal-m3", "arl-m3"),),
     ),
     Comparison(
-        "ARL, three modules a stage less one",
-        ("3", A128, "ARL error"),
+        "ARL, one module a stage less three",
         ("3", A56, "ARL error"),
-        TABLE_3[A128][0] - TABLE_3[A56][0],
-        (_grid("arl-m3", "arl"),),
+        ("3", A128, "ARL error"),
+        TABLE_3[A56][0] - TABLE_3[A128][0],
+        (_grid("arl", "arl-m3"),),
     ),
     Comparison(
         "local convolutions less encoder-decoder",

@@ -4,8 +4,9 @@ No word is typed by hand. For a count, the word follows from our count, the prin
 files. For a result of training it follows from the comparison that the number takes part in: does a record make this
 comparison, and on which data?
 
-- *equal*: we count the same. It rounds to what is printed, or equals the authors' published file to the last weight.
-- *fitted*: the layout was not published, and was chosen so that the count comes out.
+- *equal*: we count the same. It rounds to what is printed.
+- *as in the file*: our network equals the authors' published file to the last weight, and its count is not printed so.
+- *fitted*: the layout was not published, and was chosen by this very count; it need not come out.
 - *differs*: we count something else; the deviation stands beside it.
 - *same data, smaller*: a record makes the comparison on the paper's data set, with smaller networks and less training.
 - *analogue*: a record asks the same of other data. It reproduces nothing.
@@ -26,7 +27,7 @@ from .comparisons import COMPARISONS, Comparison
 from .measures import count_multiply_adds, count_parameters
 from .printed import FIG_4, TABLE_1, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7
 
-WORDS = ("equal", "fitted", "differs", "same data, smaller", "analogue", "not run")
+WORDS = ("equal", "as in the file", "fitted", "differs", "same data, smaller", "analogue", "not run")
 CIFAR = {name: name.lower().replace("-", "") for name in [*TABLE_3, *TABLE_6] if name.startswith("Attention")}
 CIFAR |= {"ResNet-164": "preact_resnet164"}
 IMAGENET = {name: name.lower().replace("-", "") + "_imagenet" for name in TABLE_7 if name.startswith("Attention")}
@@ -123,15 +124,15 @@ def published() -> Mapping[str, int]:
 def count_word(network: str, quantity: str, printed: float) -> str:
     """The word for a count.
 
-    >>> [count_word(name, "parameters (M)", 5.1) for name in ("attention236", "attention164")]
-    ['fitted', 'differs']
+    >>> [count_word(name, "parameters (M)", 5.1) for name in ("attention236", "attention164", "attention56_imagenet")]
+    ['fitted', 'differs', 'as in the file']
     """
-    if quantity == "parameters (M)" and published().get(network) == parameters(network):
-        return "equal"
     if network in FITTED:
         return "fitted"
     count, unit = COUNTS[quantity]
-    return "equal" if rounds_to(count(network) / unit, printed) else "differs"
+    if rounds_to(count(network) / unit, printed):
+        return "equal"
+    return "as in the file" if published().get(network) == parameters(network) else "differs"
 
 
 COUNTS = {"parameters (M)": (parameters, 1e6), "multiply-adds (G)": (multiply_adds, 1e9)}  # how, and the unit
