@@ -533,7 +533,7 @@ def test_a_depth_run_needs_its_rate_first() -> None:
         depth.chosen_rate(run, {})
     stored = {
         f"nal-m3-steps1000-rate{rate:g}": {"validation_accuracy": accuracy}
-        for rate, accuracy in ((0.05, 0.5), (0.1, 0.7), (0.2, 0.6), (0.4, 0.3))
+        for rate, accuracy in ((0.05, 0.5), (0.1, 0.7), (0.2, 0.6), (0.4, 0.3), (0.8, 0.1))
     }
     assert depth.chosen_rate(run, stored) == 0.1
 
