@@ -243,7 +243,8 @@ def test_stacking_repairs_by_the_rule_of_its_experiment():
     judge = judges.stacking_repairs
     assert judge([good] * 5 + [nothing])[0] == "holds"
     assert judge([good] * 5 + [bad])[0] == "holds in part"
-    assert judge([bad] * 6)[0] == judge([stacked(0.98, 0.9, -1)] * 6)[0] == "did not show", "better than none: not asked"
+    harm = stacked(0.98, 0.9, -1)
+    assert judge([bad] * 6)[0] == judge([harm] * 6)[0] == "did not show", "better than none is not asked"
     assert judge([nothing] * 6) == ("did not show", {"good": 0, "asked": 0, "low": 0, "high": 0, "lost": 0})
     with pytest.raises(judges.Unfinished, match="5 / 6"):
         judge([good] * 5)
