@@ -1,7 +1,7 @@
 """Does a later module repair what an earlier one got wrong? (chapter 10)
 
-One reason for stacking that the article behind this book gives: a single module changes the features once, and cannot
-correct a mistake; several can. Written down before the run:
+One reason for stacking that the paper gives (section 3): a single module changes the features once, and cannot correct
+a mistake; several can. Written down before the run:
 
 *Arms.* Trained networks of the package: on Scenes, Attention-56 with ARL (three seeds) and NAL, three modules; on Cued
 Scenes, ARL and NAL, two modules. The first module gets a wrong mask: on Scenes the one that it computes for another

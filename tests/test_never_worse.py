@@ -1,8 +1,11 @@
 """The comparisons that gather what masks were worth, and the plot that shows them."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pytest
 
+from experiments.runner import question
 from resattn import zoo
 from resattn.analysis import never_worse
 from resattn.analysis.statistics import Difference, paired
@@ -20,20 +23,23 @@ def scored(errors, **more):
 
 
 @pytest.fixture
-def grids(monkeypatch):
+def stored(monkeypatch):
     """Records of my own instead of those of the package."""
-    stored = {
+    made = {
         "cued": runs({"arl": {0: 0.1, 1: 0.2, 2: 0.1}, "twin": {2: 0.3, 0: 0.2, 1: 0.2}, "trunk": {0: 0.5, 1: 0.5}}),
         "supervision": scored({"arl": {0: 0.3, 1: 0.3, 2: 0.2}, "trunk": {0: 0.1, 1: 0.2, 2: 0.2}}, labels=300)
         + scored({"arl": {0: 0.9, 1: 0.9, 2: 0.9}}, labels=3000)
         + scored({"twin": {0: 0.1, 1: 0.1, 2: 0.1}}, labels=1000),
         "depth": [{"arm": "arl", "seed": 0, "modules": 3, "steps": 4000, "validation_accuracy": 0.9}],
     }
-    monkeypatch.setattr(zoo, "list_records", lambda: sorted(stored))
-    monkeypatch.setattr(zoo, "load_records", stored.__getitem__)
+    monkeypatch.setattr(zoo, "list_records", lambda: sorted(made))
+    monkeypatch.setattr(zoo, "load_records", made.__getitem__)
+    grids = [replace(grid, planned=len(made.get(grid.record, [1]))) for grid in never_worse.GRIDS]
+    monkeypatch.setattr(never_worse, "GRIDS", grids)
+    return made
 
 
-def test_runs_are_paired_by_seed_and_a_gain_of_attention_is_positive(grids):
+def test_runs_are_paired_by_seed_and_a_gain_of_attention_is_positive(stored):
     twin, trunk = never_worse.comparisons()
     assert (twin.task, twin.counterpart) == ("Cued Scenes", "equal twin")
     assert twin.difference == paired([20.0, 20.0, 30.0], [10.0, 20.0, 10.0]) and twin.difference.mean > 0
@@ -41,16 +47,45 @@ def test_runs_are_paired_by_seed_and_a_gain_of_attention_is_positive(grids):
     assert trunk.counterpart == "its trunk" and trunk.difference.mean == pytest.approx(-10.0)
 
 
-def test_two_seeds_and_runs_without_a_test_are_no_comparison(grids):
+def test_two_seeds_and_runs_without_a_test_are_no_comparison(stored):
     assert (
         len(never_worse.comparisons()) == 2
     )  # not the trunk of Cued Scenes, not 3,000 labels, not the runs for the rate
 
 
+def test_nal_is_compared_in_the_same_way(stored):
+    assert never_worse.comparisons("nal") == []
+    stored["cued"] += runs({"nal": {0: 0.4, 1: 0.4, 2: 0.4}})
+    (twin,) = never_worse.comparisons("nal")
+    assert twin.counterpart == "equal twin" and twin.difference.mean == pytest.approx(-50 / 3)
+
+
+def test_a_grid_waits_for_its_last_run(stored):
+    """Three seeds of both networks are there, and the fourth is under way."""
+    assert [c.task for c in never_worse.comparisons()] == ["Cued Scenes", "Scenes, 300 pictures"]
+    stored["cued"].pop()  # of the trunk, which has too few seeds anyway
+    assert [c.task for c in never_worse.comparisons()] == ["Scenes, 300 pictures"]
+
+
+def test_planned_are_the_runs_that_the_experiments_list():
+    for grid in never_worse.GRIDS:
+        listed = question(grid.record).RUNS
+        # "beside" was added when all others had been read
+        assert grid.planned == sum(getattr(run, "arm", "") != "beside" for run in listed), grid.record
+
+
+def test_no_record_is_forgotten():
+    """Every record of ARL and of a network without masks is compared, or named as left out."""
+    for name in zoo.list_records():
+        arms = {run.get("network") or run.get("arm") for run in zoo.load_records(name) if "test_error" in run}
+        if "arl" in arms and arms & set(never_worse.ARMS):
+            assert name in {grid.record for grid in never_worse.GRIDS} or f'"{name}"' in never_worse.__doc__
+
+
 def test_the_grids_that_have_run_are_all_there():
     found = never_worse.comparisons()
-    assert {grid.record for grid in never_worse.GRIDS if grid.record in zoo.list_records()} >= {"cued", "cifar_tables"}
-    assert len({(c.task, c.counterpart) for c in found}) == len(found) >= 4
+    assert {"Cued Scenes", "Scenes, 300 pictures", "Scenes, 20,000 pictures"} <= {c.task for c in found}
+    assert len({(c.task, c.counterpart) for c in found}) == len(found)
     assert all(20 < c.accuracy < 100 and c.difference.n >= 3 for c in found)
 
 

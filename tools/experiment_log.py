@@ -5,21 +5,48 @@ python -m tools.experiment_log --check  # exit with 1 if the page is not what th
 """
 
 import ast
+import json
 import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from experiments import grids
 from experiments.runner import question
+from experiments.train_zoo import ENTRIES
+from resattn.analysis import claims, count_multiply_adds, telling
 from resattn.analysis.runs import records
-from resattn.zoo import checkpoints
+from resattn.networks import NetworkConfig, ResidualAttentionNetwork
+from resattn.zoo import checkpoints, pretrained
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "experiment_log.md"
 HEAD = """# Experiment log
 
 Every grid of trainings behind this book: what was asked, what was written down before the first run, how much of it has
-been run, what it cost. A question whose runs are not all there decides nothing yet, and no chapter concludes from it.
-The records come with the package: `resattn.zoo.load_records("cued")`; `python -m experiments cued` makes the runs.
+been run, what came out by rule, what it cost. A question whose runs are not all there decides nothing yet, and no
+chapter concludes from it. The records come with the package: `resattn.zoo.load_records("cued")`; `python -m experiments
+cued` makes the runs. The last four rows are [of another kind](#log-others).
+
+*Outcome*: what [the table of claims](#tour-claims) reads from the runs; it stands in full below, under its question. A
+dash says that the runs are not complete, or that no claim rests on them and the chapter says what they decided.
+*PFLOP*: 10¹⁵ operations of training, that is multiply-adds of the network, times pictures seen, times three for the
+ways forward and back, times two. A dash stands where nothing was trained, or where the records do not name network and
+steps.
+"""
+OTHERS = """(log-others)=
+## Runs without such a rule
+
+`label_noise` and `cifar_tables` are the first grids of chapters 9 and 11. Arms, seeds and recipe were fixed before they
+ran; which comparison decides was not, and all seeds share one set of training pictures, so their intervals are about
+first weights, order and noise alone. What is read from them is exploratory. `finetune` (the page
+[Your own pictures](own_pictures.md)) had its arms and its one comparison fixed before it ran. `zoo` are the networks
+that come with the package beside those that a question has kept, one training each: illustrations. Their records stand
+beside their weights, and `python -m experiments.train_zoo` makes them.
 """
 WITHDRAWN = """(log-withdrawn)=
 ## Withdrawn: the first grid of told masks (chapter 12)
@@ -33,35 +60,127 @@ object, and the perfect mask at half strength.
 """
 
 
+Run = dict[str, Any]
+Verdict = tuple[str, str, str]  # a claim, the word, and the numbers that decide
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A set of runs: where it is told, how many runs were planned and which are there, and what they decided."""
+
+    name: str
+    anchor: str
+    planned: int
+    runs: list[Run]
+    outcome: str = DASH
+
+    @property
+    def state(self) -> str:
+        return "not run" if not self.runs else "complete" if len(self.runs) >= self.planned else "under way"
+
+    def __str__(self) -> str:
+        dates = sorted({run["date"] for run in self.runs})
+        when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        made = f"{len(self.runs)} of {self.planned}"
+        cells = (
+            f"[{self.name}](#{self.anchor})",
+            self.state,
+            made,
+            self.outcome,
+            cost(self.runs),
+            work(self.runs),
+            when,
+        )
+        return f"| {' | '.join(cells)} |"
+
+
 def questions() -> list[str]:
     """The questions in the order of their files' names."""
     files = sorted((ROOT / "experiments").glob("[!_]*.py"))
     return [path.stem for path in files if "\nRUNS" in path.read_text(encoding="utf-8")]
 
 
-def cost(runs: list[dict[str, Any]]) -> str:
+def cost(runs: list[Run]) -> str:
     """Core-hours; where some runs were not timed, an estimate by those that were."""
-    timed = [run["seconds"] for run in runs if run.get("seconds")]
+    timed = [run.get("processor_seconds") or run["seconds"] for run in runs if run.get("seconds")]
     if len(timed) == len(runs):
         return f"{sum(timed) / 3600:.1f}" if runs else "0"
     return f"≈ {len(runs) * sum(timed) / len(timed) / 3600:.1f}" if timed else "not timed"
 
 
+@cache
+def multiply_adds(config: str, size: int) -> int:
+    """Of a network, by its settings as JSON, for one picture of so many pixels a side."""
+    fields: Run = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(config).items()}
+    with torch.device("meta"):  # shapes and no memory
+        return count_multiply_adds(ResidualAttentionNetwork(NetworkConfig(**fields)), size)
+
+
+def operations(run: Run) -> float:
+    """Of one training: back costs twice as much as forward, and nothing where all but the classifier is frozen."""
+    pictures = run["history"][-1]["step"] * run["recipe"]["batch_size"] * run["world"]
+    size = run["data"].get("size", 32)  # older records do not name it; they are of Scenes and of CIFAR-10
+    return 2 * (1 if run.get("frozen") else 3) * pictures * multiply_adds(json.dumps(run["config"]), size)
+
+
+def work(runs: list[Run]) -> str:
+    """PFLOP of all trainings; a dash unless every record names its network and its steps."""
+    if not runs or not all("config" in run and "history" in run for run in runs):
+        return DASH
+    return f"{sum(map(operations, runs)) / 1e15:.2g}"
+
+
+def verdicts(name: str) -> list[Verdict]:
+    """What the complete runs of a question decide."""
+    found = []
+    for claim in claims.CLAIMS:
+        if claim.records == name:
+            verdict = claims.verdict(claim)
+            found.append((claim.text[0], verdict.word, verdict.reading))
+    if name == "told":
+        for fusion, told in telling.decisions(records(name)).items():
+            numbers = f"steps {told.steps}, less those told of both objects {told.beyond_objects}, answers {told.right}"
+            found.append((f"Telling brings the cue sooner, {fusion.upper()}", told.sooner, numbers))
+            found.append((f"Telling gives more right answers, {fusion.upper()}", told.better, numbers))
+    return found
+
+
+def words(found: list[Verdict]) -> str:
+    """The words of verdicts, each once, with how many have it."""
+    counts = Counter(word for _, word, _ in found)
+    return ", ".join(word if count == 1 else f"{word} ({count})" for word, count in counts.items()) or DASH
+
+
+def asked(name: str) -> tuple[Row, str]:
+    """The row of a question, and its section."""
+    doc = ast.get_docstring(ast.parse((ROOT / "experiments" / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    title, _, body = doc.partition("\n\n")
+    row = Row(name, "log-" + name.replace("_", "-"), len(question(name).RUNS), records(name))
+    found = verdicts(name) if row.state == "complete" else []
+    if found:
+        row = replace(row, outcome=words(found))
+    outcome = "".join(f"\n- {claim}: **{word}**. {numbers[:1].upper()}{numbers[1:]}." for claim, word, numbers in found)
+    section = f"({row.anchor})=\n## {title.strip()}\n\n{body.strip()}\n"
+    return row, section + (f"\n*Outcome*\n{outcome}\n" if outcome else "")
+
+
+def others() -> list[Row]:
+    """The sets of runs that no question of this form has asked for."""
+    planned = {"label_noise": len(grids.label_noise()), "cifar_tables": len(grids.cifar_tables())}
+    rows = []
+    for name, count in planned.items():
+        rows.append(Row(name, "log-others", count, records(name), words(verdicts(name))))
+    rows.append(Row("finetune", "log-others", 12, records("finetune")))
+    zoo = [checkpoints.read_json(pretrained.WEIGHTS / f"{name}.json") for name in ENTRIES]
+    return [*rows, Row("zoo", "log-others", len(ENTRIES), zoo)]
+
+
 def page() -> str:
-    sections, rows = [], []
-    for name in questions():
-        doc = ast.get_docstring(ast.parse((ROOT / "experiments" / f"{name}.py").read_text(encoding="utf-8"))) or ""
-        title, _, body = doc.partition("\n\n")
-        anchor = "log-" + name.replace("_", "-")
-        planned = len(question(name).RUNS)
-        runs = records(name)
-        dates = sorted({run["date"] for run in runs})
-        when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        state = "not run" if not runs else "complete" if len(runs) >= planned else "under way"
-        rows.append(f"| [{name}](#{anchor}) | {state} | {len(runs)} of {planned} | {cost(runs)} | {when} |")
-        sections.append(f"({anchor})=\n## {title.strip()}\n\n{body.strip()}\n")
-    table = "\n".join(["| question | state | runs | core-hours | dates |", "|:--|:--|--:|--:|:--|", *rows])
-    return "\n".join([HEAD, table, "", *sections, WITHDRAWN]).rstrip() + "\n"
+    rows, sections = zip(*map(asked, questions()), strict=True)
+    head = "| question | state | runs | outcome | core-hours | PFLOP | dates |\n|:--|:--|--:|:--|--:|--:|:--|"
+    table = "\n".join([head, *map(str, [*rows, *others()])])
+    return "\n".join([HEAD, table, "", *sections, OTHERS, WITHDRAWN]).rstrip() + "\n"
 
 
 def main() -> int:

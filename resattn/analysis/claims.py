@@ -133,10 +133,10 @@ CLAIMS = (
         "cued",
         judges.one_mask_carries_the_choice,
         (
-            "one swapped mask moves the answer in {arl} of 8 ARL and {nal} of 8 NAL networks; on average {cued:.1f} % "
-            "then name the cued object, {other:.1f} % the other",
-            "8 个 ARL 网络中有 {arl} 个、8 个 NAL 网络中有 {nal} 个，换掉一张掩码就换掉答案；平均 {cued:.1f} % "
-            "仍答被提示的物体，{other:.1f} % 答另一个",
+            "one swapped mask moves the answer in {arl} of 8 ARL and {nal} of 8 NAL networks (the rule asks for 7); on "
+            "average over all 16, {cued:.1f} % then name the cued object, {other:.1f} % the other",
+            "8 个 ARL 网络中有 {arl} 个、8 个 NAL 网络中有 {nal} 个，换掉一张掩码就换掉答案（规则要求 7 个）；"
+            "16 个网络平均 {cued:.1f} % 仍答被提示的物体，{other:.1f} % 答另一个",
         ),
     ),
     Claim(
@@ -147,8 +147,8 @@ CLAIMS = (
         "cued",
         judges.masks_beat_units,
         (
-            "accuracy less the twin's, points: ARL {arl}, NAL {nal}",
-            "准确率减去等参数网络（百分点）：ARL {arl}，NAL {nal}",
+            "on Cued Scenes, accuracy less the equal twin's, points: ARL {arl}, NAL {nal}; {inside} of 2 inside ± 2",
+            "Cued Scenes 上准确率减去等参数网络（百分点）：ARL {arl}，NAL {nal}；2 个区间中有 {inside} 个在 ± 2 之内",
         ),
     ),
     Claim(
@@ -174,15 +174,16 @@ CLAIMS = (
             "One module cannot correct its mistake; a later one can",
             "单个模块不能纠正自己的错误，后面的模块可以",
         ),
-        ("article", "文章"),
+        ("section 3", "第 3 节"),
         "10_stacked_attention",
         "stacking",
         judges.stacking_repairs,
         (
-            "a wrong first mask costs up to {lost:.0f} points; later masks win back {low:+.1f} to {high:+.1f}, and "
-            "half or more in {good} of {asked} networks",
-            "第一张掩码出错最多损失 {lost:.0f} 个百分点；后面的掩码挽回 {low:+.1f} 到 {high:+.1f}，"
-            "{asked} 个网络中有 {good} 个挽回一半以上",
+            "a wrong first mask costs up to {lost:.0f} points; later masks, computed from what arrives, win back "
+            "{low:+.1f} to {high:+.1f} over undisturbed ones, half of the loss in {good} of {asked} networks; whether "
+            "they do better than none is not tested",
+            "第一张掩码出错最多损失 {lost:.0f} 个百分点；后面的掩码按收到的特征计算，与未受扰动的掩码相比挽回 "
+            "{low:+.1f} 到 {high:+.1f}，{asked} 个网络中有 {good} 个挽回一半以上；是否胜过没有后续掩码则未检验",
         ),
     ),
     Claim(
@@ -270,10 +271,11 @@ CLAIMS = (
         None,
         judges.no_worse_than_trunk,
         (
-            "the first half is algebra; three trained networks name {own:.0f} % with their masks and {zero:.0f} % "
-            "({low:.0f} to {high:.0f}) with M = 0",
-            "前半句是代数；三个训练好的网络用自己的掩码答对 {own:.0f} %，M = 0 时 {zero:.0f} %"
-            "（{low:.0f} 到 {high:.0f}）",
+            "the first half is algebra; accuracy less that of its own trunk, points: {low} to {high}; {excluded} of "
+            "{n} comparisons exclude a loss of two points, {against} stand against it. NAL contains its trunk too "
+            "(M = 1): {nal_against} of {nal_n} stand against it",
+            "前半句是代数；准确率减去自身主干（百分点）：{low} 到 {high}；{n} 项比较中有 {excluded} 项排除两个百分点的"
+            "损失，校正后仍更差的有 {against} 项。NAL 也包含自身主干（M = 1）：{nal_n} 项中有 {nal_against} 项更差",
         ),
     ),
     Claim(
@@ -288,9 +290,9 @@ CLAIMS = (
         judges.less_error_than("nal", "nal-m3"),
         (
             "error of NAL less ARL on 4,000 CIFAR-10 pictures, points: 3 modules {d0}, 9 modules {d1}; "
-            "{stand} of 2 stand after Holm's correction",
+            "{stand} of 2 stand after Holm's correction; no rule was set before this grid",
             "4,000 张 CIFAR-10 图片上 NAL 减 ARL 的错误率（百分点）：3 个模块 {d0}，9 个模块 {d1}；"
-            "Holm 校正后 2 项中有 {stand} 项成立",
+            "Holm 校正后 2 项中有 {stand} 项成立；这组实验事先没有规则",
         ),
     ),
     Claim(
@@ -301,8 +303,8 @@ CLAIMS = (
         "cifar_tables",
         judges.less_error_than("local"),
         (
-            "error with local convolutions less error, 4,000 CIFAR-10 pictures, points: {d0}",
-            "4,000 张 CIFAR-10 图片上局部卷积掩码多出的错误率（百分点）：{d0}",
+            "error with local convolutions less error, 4,000 CIFAR-10 pictures, points: {d0}; no rule was set before",
+            "4,000 张 CIFAR-10 图片上局部卷积掩码多出的错误率（百分点）：{d0}；事先没有规则",
         ),
     ),
     Claim(
@@ -313,8 +315,8 @@ CLAIMS = (
         "cifar_tables",
         judges.less_error_than("channel", "spatial"),
         (
-            "error more than f1's, 4,000 CIFAR-10 pictures, points: f2 {d0}, f3 {d1}",
-            "4,000 张 CIFAR-10 图片上比 f1 多出的错误率（百分点）：f2 {d0}，f3 {d1}",
+            "error more than f1's, 4,000 CIFAR-10 pictures, points: f2 {d0}, f3 {d1}; no rule was set before",
+            "4,000 张 CIFAR-10 图片上比 f1 多出的错误率（百分点）：f2 {d0}，f3 {d1}；事先没有规则",
         ),
     ),
     Claim(
