@@ -231,8 +231,9 @@ def test_sky_below_and_object_above_needs_every_network_and_the_control():
     assert judge([*good, flat, photographs])[1]["n"] == 4, "without true pixels nothing is counted"
 
 
-def stacked(own: float, held: float, won: float, half: float = 0.5) -> dict:
-    return {"accuracy": {"own": own, "held 1": held}, "won 1": [won, half]}
+def stacked(own: float, held: float, won: float, half: float = 0.5, blind: tuple = (0.9, 0.6, 20), **more: str) -> dict:
+    accuracy = {"own": own, "held 1": held, "blind, own first": blind[0], "blind 1": blind[1]}
+    return {"task": "scenes", "accuracy": accuracy, "won 1": [won, half], "won 1, blind": [blind[2], 3], **more}
 
 
 def test_stacking_repairs_by_the_rule_of_its_experiment():
@@ -240,14 +241,28 @@ def test_stacking_repairs_by_the_rule_of_its_experiment():
     assert [judges.later_masks(run) for run in (good, bad, nothing)] == ["repair", "do not", "nothing to repair"]
     assert judges.later_masks(stacked(0.98, 0.9, -1)) == "make it worse"
     assert judges.later_masks(stacked(0.98, 0.9, 5, half=6)) == "do not", "the interval holds zero"
+    assert judges.later_masks(stacked(0.994, 0.974, -1)) == "make it worse", "two points are not less than two"
     judge = judges.stacking_repairs
     assert judge([good] * 5 + [nothing])[0] == "holds"
     assert judge([good] * 5 + [bad])[0] == "holds in part"
     harm = stacked(0.98, 0.9, -1)
-    assert judge([bad] * 6)[0] == judge([harm] * 6)[0] == "did not show", "better than none is not asked"
-    assert judge([nothing] * 6) == ("did not show", {"good": 0, "asked": 0, "low": 0, "high": 0, "lost": 0})
+    assert judge([bad] * 6)[0] == judge([harm] * 6)[0] == "did not show", (
+        "not to beat undisturbed masks refutes nothing"
+    )
+    word, numbers = judge([nothing] * 6)
+    assert word == "did not show" and (numbers["good"], numbers["asked"], numbers["lost"]) == (0, 0, 0)
     with pytest.raises(judges.Unfinished, match="5 / 6"):
         judge([good] * 5)
+
+
+def test_later_masks_against_masks_that_do_not_look():
+    bad = (0.98, 0.9, -1)
+    runs = [stacked(*bad), stacked(*bad, blind=(0.9, 0.88, 1)), stacked(*bad, blind=(0.9, 0.881, -3))]
+    runs += [stacked(*bad, blind=(0.9, 0.1, 70), task="cued")] * 3
+    assert [judges.cost_blind(run) for run in runs[:4]] == [30, 2, 1.9, 80]
+    word, numbers = judges.stacking_repairs(runs)
+    assert word == "did not show", "by the rule, against undisturbed masks"
+    assert (numbers["blind_low"], numbers["blind_high"], numbers["blind_asked"]) == (1, 20, 2)
 
 
 def told(effect: float, spread: float = 0.0, seeds: int = 10) -> list[dict]:

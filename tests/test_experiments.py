@@ -264,6 +264,27 @@ def test_what_later_masks_win_back() -> None:
     )
     same = stacking.repaired(model, x, x, own)
     assert same["accuracy"]["held 1"] == 1 and same["distance"]["held 1"] < 1e-5 and same["won 1"] == [0, 0]
+    assert same["won 1, blind"] == [0, 0]
+
+
+def test_blind_masks_do_not_look_at_the_picture() -> None:
+    """Later masks are their mean over pictures, and the cost of a wrong first mask is the change beside them."""
+    model = resattn.load_pretrained("cued_arl_seed2")
+    views = cued.Views(cued.test_set(70), model.record["mean"], model.record["std"])  # more than one batch
+    x, wrong = views.x
+    with torch.no_grad():
+        logits, masks = model(x, return_masks=True)
+        _, other = model(wrong, return_masks=True)
+    first, second = masks
+    mean = masks[second].mean(0, keepdim=True).expand_as(masks[second])
+    truth, free = logits.argmax(1), resattn.analysis.swap_masks(model, x, wrong, [first]).argmax(1)
+    blind = [resattn.analysis.forced(model, {first: mask[first], second: mean})(x).argmax(1) for mask in (masks, other)]
+    found = stacking.repaired(model, x, wrong, truth)
+    share = [(answer == truth).float().mean().item() for answer in (*blind, free)]
+    assert 0 < share[1] < share[0] < 1, "or the numbers below say nothing"
+    assert found["accuracy"]["blind, own first"] == pytest.approx(share[0], abs=1e-5)
+    assert found["accuracy"]["blind 1"] == pytest.approx(share[1], abs=1e-5)
+    assert found["won 1, blind"][0] == pytest.approx(100 * ((share[0] - share[1]) - (1 - share[2])), abs=1e-2)
 
 
 def test_what_is_followed_by_a_map_of_the_truth_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,8 +219,8 @@ def test_the_tables_in_chapter_11_follow_from_the_records():
     rivals = ("channel", "spatial", "nal", "nal-m3", "arl-m3", "local", "twin")  # in the order of the table
     found = {}
     for row, rival in zip(rows, rivals, strict=True):
-        choice = "arl-m3" if rival == "nal-m3" else "arl"
-        found[row["difference, points"]] = paired(errors[row["record"], rival], errors[row["record"], choice])
+        pair = {"nal-m3": ("nal-m3", "arl-m3"), "arl-m3": ("arl", "arl-m3")}.get(rival, (rival, "arl"))
+        found[row["difference, points"]] = paired(*(errors[row["record"], arm] for arm in pair))
     stands = holm(found)
     for number, (row, difference) in enumerate(zip(rows, found.values(), strict=True)):
         assert row["ours, 95 % interval"] == str(difference)

@@ -180,10 +180,11 @@ CLAIMS = (
         judges.stacking_repairs,
         (
             "a wrong first mask costs up to {lost:.0f} points; later masks, computed from what arrives, win back "
-            "{low:+.1f} to {high:+.1f} over undisturbed ones, half of the loss in {good} of {asked} networks; whether "
-            "they do better than none is not tested",
+            "{low:+.1f} to {high:+.1f} over undisturbed ones, half of the loss in {good} of {asked} networks, and "
+            "{blind_low:+.1f} to {blind_high:+.1f} over masks that do not look ({blind_asked} networks, exploratory)",
             "第一张掩码出错最多损失 {lost:.0f} 个百分点；后面的掩码按收到的特征计算，与未受扰动的掩码相比挽回 "
-            "{low:+.1f} 到 {high:+.1f}，{asked} 个网络中有 {good} 个挽回一半以上；是否胜过没有后续掩码则未检验",
+            "{low:+.1f} 到 {high:+.1f}，{asked} 个网络中有 {good} 个挽回一半以上；与不看图片的掩码相比挽回 "
+            "{blind_low:+.1f} 到 {blind_high:+.1f}（{blind_asked} 个网络，探索性）",
         ),
     ),
     Claim(

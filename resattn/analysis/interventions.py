@@ -111,8 +111,9 @@ def forced(model: ResidualAttentionNetwork, values: Mapping[str, float | str | T
 def swap_masks(model: ResidualAttentionNetwork, x: Tensor, other: Tensor, names: Sequence[str]) -> Tensor:
     """What the network says of x when the named modules get the masks that it computes for ``other``.
 
-    Nothing else changes: the trunk reads x, and so do the masks of all other modules. In evaluation mode, x and other
-    being one picture under two cues, this asks which mask carries the choice.
+    Nothing else is put in: the network reads x, and its later trunks and masks work on what the new masks let through,
+    so this is their total effect. In evaluation mode, x and other being one picture under two cues, it asks which mask
+    carries the choice.
 
     Shapes: x and other [B, 3, H, W], normalised -> logits [B, num_classes]. Raises ValueError for an unknown name, a
     network without masks, or inputs of two shapes.

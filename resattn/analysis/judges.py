@@ -117,7 +117,7 @@ def from_edges_to_objects(run: dict[str, Any], of: str) -> bool:
 def later_masks(run: dict[str, Any]) -> str:
     """What later masks do about a wrong first one, by the rule of experiments.stacking: "repair", "do not", "make it
     worse", or "nothing to repair" where less than two points are lost."""
-    loss = _percent(run["accuracy"]["own"] - run["accuracy"]["held 1"])
+    loss = round(_percent(run["accuracy"]["own"] - run["accuracy"]["held 1"]), 3)
     won, half = run["won 1"]
     if loss < 2:
         return "nothing to repair"
@@ -126,9 +126,14 @@ def later_masks(run: dict[str, Any]) -> str:
     return "repair" if won > half and won >= loss / 2 else "do not"
 
 
+def cost_blind(run: dict[str, Any]) -> float:
+    """What a wrong first mask costs where later masks do not look at the picture, in points (experiments.stacking)."""
+    return round(_percent(run["accuracy"]["blind, own first"] - run["accuracy"]["blind 1"]), 3)
+
+
 def stacking_repairs(records: Records) -> Judgement:
-    """The rule of experiments.stacking. It compares later masks with those of the undisturbed pass, which are right:
-    that they do no better than these does not refute that they do better than none."""
+    """The rule of experiments.stacking. Never "refuted": the masks that later ones must beat are the undisturbed. Among
+    the numbers is what is won back against masks that do not look, on Scenes, where that costs two points or more."""
     _need(records, 6)
     asked = [run for run in records if later_masks(run) != "nothing to repair"]
     good = sum(later_masks(run) == "repair" for run in asked)
@@ -136,7 +141,9 @@ def stacking_repairs(records: Records) -> Judgement:
     word = "holds" if asked and good == len(asked) else "holds in part" if good else "did not show"
     won = [run["won 1"][0] for run in asked]
     parts = {"low": min(won, default=0.0), "high": max(won, default=0.0), "lost": max(lost, default=0.0)}
-    return word, {"good": good, "asked": len(asked), **parts}
+    back = [run["won 1, blind"][0] for run in records if run["task"] == "scenes" and cost_blind(run) >= 2]
+    blind = {"blind_low": min(back, default=0.0), "blind_high": max(back, default=0.0), "blind_asked": len(back)}
+    return word, {"good": good, "asked": len(asked), **parts, **blind}
 
 
 def no_worse_than_trunk(_: Records) -> Judgement:
