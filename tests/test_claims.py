@@ -248,8 +248,6 @@ def test_stacking_repairs_by_the_rule_of_its_experiment():
     harm = stacked(0.98, 0.9, -1)
     found = judge([bad] * 6)[0], judge([harm] * 6)[0]
     assert found == ("did not show", "did not show"), "not to beat undisturbed masks refutes nothing"
-        "not to beat undisturbed masks refutes nothing"
-    )
     word, numbers = judge([nothing] * 6)
     assert word == "did not show" and (numbers["good"], numbers["asked"], numbers["lost"]) == (0, 0, 0)
     with pytest.raises(judges.Unfinished, match="5 / 6"):
