@@ -26,7 +26,7 @@ BOUND = 2.0  # points: what experiments.cued calls no difference
 class Grid:
     """Runs of one record that differ in the network and the seed only: those whose fields are as in ``where``.
 
-    ``planned`` is how many runs the experiment had planned, these and all others, before its first one.
+    ``planned`` is how many runs the experiment lists, these and all others.
     ``value`` is "test_error", or "scores" where a run has its accuracy among the scores of its mask."""
 
     record: str
@@ -54,11 +54,11 @@ GRIDS = (
     Grid("unseen", 20, "… half of the cued classes left out"),
     Grid("noise_control", 40, "… wrong labels marked", {"kind": "mark"}),
     Grid("noise_control", 40, "… wrong labels name the other", {"kind": "other"}),
-    Grid("supervision", 486, "Scenes, 300 pictures", {"labels": 300}, "scores"),
-    Grid("supervision", 486, "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
+    Grid("supervision", 526, "Scenes, 300 pictures", {"labels": 300}, "scores"),
+    Grid("supervision", 526, "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
     Grid("noise", 30, "Scenes, 20,000 pictures", {"noise": 0.0}),
     Grid("noise", 30, "… half of the labels wrong", {"noise": 0.5}),
-    Grid("depth", 197, "Scenes, nine modules", {"modules": 3, "steps": 4000}),
+    Grid("depth", 217, "Scenes, nine modules", {"modules": 3, "steps": 4000}),
     Grid("cifar", 12, "CIFAR-10, all pictures"),
 )
 
