@@ -549,7 +549,7 @@ def test_arms_of_the_depth_question() -> None:
 
 
 def test_a_depth_run_needs_its_rate_first() -> None:
-    run = depth.DepthRun("nal", 3, 4000, 2)
+    run = depth.DepthRun("nal", 3, 1000, 2)
     with pytest.raises(ValueError, match=r"needs its rate: make nal-m3-steps1000-rate0\.05"):
         depth.chosen_rate(run, {})
     stored = {
@@ -557,6 +557,8 @@ def test_a_depth_run_needs_its_rate_first() -> None:
         for rate, accuracy in ((0.05, 0.5), (0.1, 0.7), (0.2, 0.6), (0.4, 0.3), (0.8, 0.1))
     }
     assert depth.chosen_rate(run, stored) == 0.1
+    with pytest.raises(ValueError, match=r"make nal-m3-steps4000-rate0\.2"):
+        depth.chosen_rate(replace(run, steps=4000), stored)
 
 
 def test_a_depth_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
