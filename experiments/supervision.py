@@ -49,6 +49,7 @@ UNTOLD = ("trunk", "twin", "arl", "nal", "added")
 TOLD = tuple(f"{fusion}-{what}" for fusion in ("arl", "nal") for what in ("all", "tenth", "boxes"))
 ARMS = (*UNTOLD, *TOLD, "perfect")
 BESIDE = "beside"
+BRANCH = {"added": "arl", BESIDE: "arl", "perfect": "none"}  # of which fusion the branch is, where the arm is none
 WEIGHTS = (1.0, 5.0, 20.0)  # of the mask's loss
 STEPS, BATCH, RATE, PLACES = 600, 64, 0.01, 16
 TEST, VALIDATION, TUNED_ON = 4000, 1000, 100
@@ -106,8 +107,7 @@ class Joined(AttentionModule):
     coverage: Tensor
 
     def __init__(self, fusion: str, units: int) -> None:
-        branch = {"added": "arl", BESIDE: "arl", "perfect": "none"}.get(fusion, fusion)
-        super().__init__(SmallUnit, 16, depth=2, t=units, fusion=branch)  # type: ignore[arg-type]
+        super().__init__(SmallUnit, 16, depth=2, t=units, fusion=BRANCH.get(fusion, fusion))  # type: ignore[arg-type]
         self.fusion = fusion
 
     def fuse(self, M: Tensor | None, T: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ def chosen_weight(fusion: str, stored: tuning.Stored) -> float:
 
 def train(run: Supervision, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    fusion = "arl" if run.arm == BESIDE else run.fusion
+    fusion = BRANCH.get(run.fusion, run.fusion)
     weight = 0.0 if not run.told else run.weight or chosen_weight(fusion, tuning.stored_runs("supervision"))
     drawn = data.scenes("train", run.labels + (VALIDATION if run.weight else 0), seed=run.seed)
     pictures = drawn.subset(slice(run.labels))
