@@ -25,7 +25,7 @@ attenuation alone harm?), NAL less half (what do learned masks add?), adam less 
 less NAL (is it the start?). *Exploratory*: whether depth costs NAL more, NAL less plain with three modules less the
 same with one, at 1,000 steps; and whether Adam helps NAL more than plain, the difference of the two differences.
 
-Expected cost: 120 runs and 121 for the rates, about ten core-hours.
+Expected cost: 120 runs and 122 for the rates, about ten core-hours.
 """
 
 import math
@@ -57,7 +57,7 @@ LONG_RATES = (0.2, 0.4, 0.8)  # of the longest budget
 # One rate more for the cells whose best was the first or the last of those above.
 FURTHER = dict.fromkeys(
     [("arl", 3, 250), ("open", 3, 250), *(product(("plain", "half"), (3,), (60, 250, 1000)))], 1.6
-) | dict.fromkeys([("adam", 3, 1000), ("plain-adam", 3, 1000), ("arl", 3, 4000), ("plain", 3, 4000)], 0.1)
+) | dict.fromkeys([("adam", 3, 1000), ("plain-adam", 3, 1000), *product(("arl", "plain", "half"), (3,), (4000,))], 0.1)
 TRAIN, VALIDATION, TEST, BATCH = 20_000, 2_000, 4_000, 64
 OPEN = 4.0  # what is added to every mask logit: σ(4) is 0.98
 

@@ -58,7 +58,7 @@ GRIDS = (
     Grid("supervision", 526, "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
     Grid("noise", 30, "Scenes, 20,000 pictures", {"noise": 0.0}),
     Grid("noise", 30, "… half of the labels wrong", {"noise": 0.5}),
-    Grid("depth", 241, "Scenes, nine modules", {"modules": 3, "steps": 4000}),
+    Grid("depth", 242, "Scenes, nine modules", {"modules": 3, "steps": 4000}),
     Grid("cifar", 12, "CIFAR-10, all pictures"),
 )
 
