@@ -55,9 +55,12 @@ RATES = dict.fromkeys(("adam", "plain-adam"), (1e-3, 3e-3, 1e-2, 3e-2))
 DEFAULT_RATES = (0.05, 0.1, 0.2, 0.4, 0.8)
 LONG_RATES = (0.2, 0.4, 0.8)  # of the longest budget
 # One rate more for the cells whose best was the first or the last of those above.
-FURTHER = dict.fromkeys(
-    [("arl", 3, 250), ("open", 3, 250), *(product(("plain", "half"), (3,), (60, 250, 1000)))], 1.6
-) | dict.fromkeys([("adam", 3, 1000), ("plain-adam", 3, 1000), *product(("arl", "plain", "half"), (3,), (4000,))], 0.1)
+FURTHER = {
+    **dict.fromkeys(product(("plain", "half"), (3,), (60, 250, 1000)), 1.6),
+    **dict.fromkeys(product(("arl", "open"), (3,), (250,)), 1.6),
+    **dict.fromkeys(product(("adam", "plain-adam"), (3,), (1000,)), 0.1),
+    **dict.fromkeys(product(("arl", "plain", "half"), (3,), (4000,)), 0.1),
+}
 TRAIN, VALIDATION, TEST, BATCH = 20_000, 2_000, 4_000, 64
 OPEN = 4.0  # what is added to every mask logit: σ(4) is 0.98
 
