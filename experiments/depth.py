@@ -29,7 +29,7 @@ Expected cost: 120 runs and 122 for the rates, about ten core-hours.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from operator import itemgetter
@@ -114,7 +114,8 @@ class Open(nn.Module):
 
 
 def build(run: DepthRun) -> ResidualAttentionNetwork:
-    """The network of a run, freshly initialised."""
+    """The network of a run, freshly initialised by its seed."""
+    torch.manual_seed(run.seed)
     fusion = {"arl": "arl", "plain": "none", "plain-adam": "none"}.get(run.arm, "nal")
     model = create(
         "attention56", stem="conv3_stride2", width=0.25, modules=(run.modules,) * 3, fusion=fusion, num_classes=10
@@ -144,15 +145,20 @@ def chosen_rate(run: DepthRun, stored: tuning.Stored) -> float:
 
 def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    rate = run.rate or chosen_rate(run, tuning.stored_runs("depth"))
+    return made(run, run.rate or chosen_rate(run, tuning.stored_runs("depth")), build(run))
+
+
+def made(
+    run: DepthRun, rate: float, model: ResidualAttentionNetwork, after: Callable[[int], Any] | None = None
+) -> dict[str, Any]:
+    """The record of a network that is trained as a run says; ``after`` is called after each step, with their number."""
     recipe = Recipe("depth", steps=run.steps, batch_size=BATCH, lr=rate, warmup=0.1, weight_decay=5e-4, pad=0)
     whole = data.scenes("train", TRAIN, seed=run.seed)
     train_set, validation = whole.subset(slice(TRAIN - VALIDATION)), whole.subset(slice(TRAIN - VALIDATION, TRAIN))
-    torch.manual_seed(run.seed)
-    model = build(run).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_for(model, run, recipe)
     batches = Batches(train_set, BATCH, train=True, seed=run.seed, pad=0)
-    losses = fit_steps(model, optimizer, batches, recipe)
+    losses = fit_steps(model, optimizer, batches, recipe, after=after)
     x, _ = next(iter(Batches(validation, 256, train=False, mean=batches.mean, std=batches.std).epoch(0)))
     statistics: dict[str, Any] = {"mean": batches.mean, "std": batches.std, "device": "cpu", "precision": "bfloat16"}
     record: dict[str, Any] = {

@@ -264,6 +264,45 @@ def test_later_masks_against_masks_that_do_not_look():
     assert (numbers["blind_low"], numbers["blind_high"], numbers["blind_asked"]) == (1, 20, 2)
 
 
+def deep(harm: dict[int, float], arl: float = 0.0, spread: float = 0.01) -> list[dict]:
+    """Runs with nine modules: NAL makes ``harm`` more errors than no masks at each length, ARL ``arl``."""
+    runs = []
+    for seed in range(5):
+        for steps, more in harm.items():
+            wobble = spread * (seed - 2)
+            arms = {"plain": 0.1, "arl": 0.1 + arl + wobble, "nal": 0.1 + more + wobble}
+            arms |= {"half": 0.1 + more + wobble / 2, "adam": 0.1 + more, "open": 0.1 + wobble / 2}
+            run = {"modules": 3, "steps": steps, "seed": seed}
+            runs += [run | {"arm": arm, "test_error": error} for arm, error in arms.items()]
+            runs.append(run | {"arm": "nal", "modules": 1, "test_error": 0.9})
+            runs.append(run | {"arm": "nal", "validation_accuracy": 0.1})  # chooses the rate
+    return runs
+
+
+LOST = {60: 0.1, 250: 0.1, 1000: 0.1, 4000: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("harm", "arl", "word"),
+    [
+        (LOST, 0.0, "holds"),
+        (LOST, 0.05, "holds in part"),
+        (LOST | {4000: 0.0}, 0.0, "holds in part"),
+        (dict.fromkeys(LOST, 0.0), 0.0, "refuted"),
+        (dict.fromkeys(LOST, 0.015), 0.0, "did not show"),
+    ],
+)
+def test_naive_stacks_fail_by_the_rule_of_their_experiment(harm, arl, word):
+    found, numbers = judges.naive_stacks_fail(deep(harm, arl, spread=0.005))
+    assert found == word and numbers["nal4000"].startswith(f"{100 * harm[4000]:+.1f}")
+
+
+def test_naive_stacks_are_judged_when_all_runs_are_there():
+    runs = [run for run in deep(LOST) if (run["arm"], run["steps"], run["seed"]) != ("nal", 4000, 4)]
+    with pytest.raises(judges.Unfinished, match="59 / 60"):
+        judges.naive_stacks_fail(runs)
+
+
 def told(effect: float, spread: float = 0.0, seeds: int = 10) -> list[dict]:
     runs = []
     for arm in ("arl", "twin", "added", "arl-all"):

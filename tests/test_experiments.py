@@ -30,6 +30,7 @@ from experiments import (
     supervision,
     told,
     tuning,
+    turned,
     units,
     unseen,
 )
@@ -531,7 +532,6 @@ def test_arms_of_the_depth_question() -> None:
     x = torch.randn(8, 3, 32, 32)
     masks = {}
     for arm in ("nal", "half", "open"):
-        torch.manual_seed(0)
         model = depth.build(depth.DepthRun(arm, 1, 60, 0))  # training mode: the statistics of the batch
         masks[arm] = model(x, return_masks=True)[1]["stage1.attention1"]
     assert torch.equal(masks["half"], torch.full_like(masks["half"], 0.5))
@@ -539,7 +539,6 @@ def test_arms_of_the_depth_question() -> None:
     shift = torch.logit(masks["open"][inner].double()) - torch.logit(masks["nal"][inner].double())
     assert inner.float().mean() > 0.5
     assert torch.allclose(shift, torch.full_like(shift, depth.OPEN), atol=1e-3)
-    torch.manual_seed(0)
     assert depth.build(depth.DepthRun("plain", 3, 60, 0)).config.modules == (3, 3, 3)
     bare = depth.DepthRun("plain-adam", 3, 1000, 0)
     without = depth.build(bare)
@@ -570,6 +569,32 @@ def test_a_depth_run_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     record = depth.train(depth.DepthRun("open", 1, 4, 1), tmp_path, "cpu")
     assert 0 <= record["test_error"] <= 1 and list(record["response"]) == ["stage1", "stage2", "stage3"]
     json.dumps(record)
+
+
+def test_masks_turn_while_a_network_is_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = replace(turned.RUNS[-1], steps=4)
+    assert (run.arm, run.seed, run.rate) == ("falling", 4, None)
+    rising, falling = ([turned.mask_at(arm, step) for step in (0, 200, 300, 400, 1000)] for arm in turned.FROM_TO)
+    assert rising == [0.5, 0.5, 0.75, 1, 1] and falling == [1, 1, 0.75, 0.5, 0.5]
+    half = depth.build(replace(run, arm="half"))
+    model = depth.build(run)
+    turn = turned.turning(model, "rising")
+    x = torch.randn(8, 3, 32, 32)
+    assert torch.equal(model(x), half(x)), "rising starts as half does, with its weights"
+    turn(400)
+    assert all((mask == 1).all() for mask in model(x, return_masks=True)[1].values())
+
+    for name, value in (("TRAIN", 260), ("VALIDATION", 60), ("TEST", 50)):
+        monkeypatch.setattr(depth, name, value)
+    monkeypatch.setattr(turned, "TURN", 1)
+    monkeypatch.setattr(turned, "TURNED", 3)
+    seen = []
+    monkeypatch.setattr(turned, "mask_at", lambda arm, step, of=turned.mask_at: seen.append(step) or of(arm, step))
+    monkeypatch.setattr(
+        tuning, "stored_runs", lambda name: {r.key: {"validation_accuracy": r.rate} for r in turned.RUNS}
+    )
+    record = turned.train(run, tmp_path, "cpu")
+    assert record["rate"] == 0.8 and 0 <= record["test_error"] <= 1 and set(seen) == {0, 1, 2, 3, 4}
 
 
 def test_the_right_label_is_ranked_among_the_ten() -> None:

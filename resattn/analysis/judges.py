@@ -10,6 +10,7 @@ from typing import Any
 
 from . import exchange, never_worse
 from .printed import TABLE_7, TEST_PICTURES
+from .runs import records as load
 from .statistics import Difference, holm, one_sample, paired
 from .telling import names_the_one_that_counts
 
@@ -190,6 +191,33 @@ def less_error_than(*rivals: str) -> Callable[[Records], Judgement]:
         return word, {**numbers, "stand": sum(stands[name] for name in rivals)}
 
     return judge
+
+
+DEPTH_ASKS = {f"nal{steps}": ("nal", "plain", steps) for steps in (60, 250, 1000, 4000)}
+DEPTH_ASKS |= {"attenuation": ("half", "plain", 1000), "learned": ("nal", "half", 1000)}
+DEPTH_ASKS |= {"gradients": ("adam", "nal", 1000), "start": ("open", "nal", 1000)}
+
+
+def naive_stacks_fail(records: Records) -> Judgement:
+    """The rule of experiments.depth, nine modules: error of NAL less that of no masks is one of eight comparisons at
+    each of four lengths; Holm. "holds" if it stands at the two longest, and ARL's interval at the longest, which no
+    rule foresaw, excludes two points more errors than no masks; "refuted" if nothing stands and the longest lies
+    inside ± 2 points. The small CIFAR-10 grid stands beside it."""
+    three = [run for run in records if run["modules"] == 3 and "test_error" in run]
+    wanted = {(arm, steps) for a, b, steps in (*DEPTH_ASKS.values(), ("arl", "plain", 4000)) for arm in (a, b)}
+    error = {(arm, steps): _by_seed(three, "test_error", arm=arm, steps=steps) for arm, steps in wanted}
+    made = sum(min(len(values), 5) for values in error.values())
+    if made < 5 * len(wanted):
+        raise Unfinished(f"{made} / {5 * len(wanted)}")
+    found = {name: _difference(error[a, steps], error[b, steps]) for name, (a, b, steps) in DEPTH_ASKS.items()}
+    stands = holm(found)
+    arl = _difference(error["arl", 4000], error["plain", 4000])
+    worse = {name for name in found if name.startswith("nal") and stands[name] and found[name].mean > 0}
+    shown = {"nal1000", "nal4000"} <= worse and arl.mean + arl.half < 2
+    nothing = "refuted" if found["nal4000"].within(2.0) else "did not show"
+    word = "holds" if shown else "holds in part" if worse else nothing
+    numbers = {name: str(difference) for name, difference in found.items()}
+    return word, numbers | {"arl": str(arl), "cifar": str(_cifar(load("cifar_tables"))[0]["nal-m3"])}
 
 
 def helps_under_noise(records: Records) -> Judgement:
