@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools import chapter_rules as rules
-from tools import first_figures, notebooks, page_rules
+from tools import first_figures, notebooks
 
 NAME = "05_good_chapter.ipynb"
 TOP = """\
@@ -322,16 +322,6 @@ def test_a_deeper_page_needs_its_title_and_no_sections(good: NotebookNode) -> No
     assert rules.breaches(good, name) == []
     good.cells.append(new_markdown_cell("It rises by 12.5 %."))
     assert any("12.5 %" in breach for breach in rules.breaches(good, name))
-
-
-def test_chapters_in_the_old_form_are_named_and_no_others(good: NotebookNode, monkeypatch) -> None:
-    by_name = {path.name: path for path in CHAPTERS}
-    assert by_name.keys() >= page_rules.NOT_YET
-    kept = [name for name in page_rules.NOT_YET if not page_rules.breaches(nbformat.read(by_name[name], 4), name)]
-    assert kept == [], "take these out of NOT_YET: they keep the rules"
-    good.cells.pop(1)
-    monkeypatch.setattr(page_rules, "NOT_YET", {NAME})
-    assert rules.breaches(good, NAME) == []
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -239,10 +239,10 @@ def folded_setup(nb: NotebookNode, name: str) -> Iterator[str]:
 
 
 def page(nb: NotebookNode, name: str) -> Iterator[str]:
-    """First screen, length and numbers in sentences, where the chapter is written in the new form."""
+    """First screen, length and numbers in sentences; of a deeper page its numbers."""
     if is_deeper(PurePath(name)):
         yield from page_rules.numbers(nb, name)
-    elif name not in page_rules.NOT_YET:
+    else:
         yield from page_rules.breaches(nb, name)
 
 

@@ -1,7 +1,6 @@
 """Rules for what a reader meets: the first screen, how long the main path is, where the numbers in sentences come from.
 
-Part of ``tools/chapter_rules.py``, and stated in CONTRIBUTING.md. A chapter that is not yet written so stands in
-NOT_YET; a test wants it out of there as soon as it keeps the rules.
+Part of ``tools/chapter_rules.py``, and stated in CONTRIBUTING.md.
 """
 
 import ast
@@ -11,9 +10,6 @@ from collections.abc import Callable, Iterator
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-NOT_YET = {
-    "07_attention_residual_learning.ipynb",
-}
 MAX_WORDS = 3000  # of the main path: what stands before the exercises
 MAX_LINES = 350  # of code that is not folded, blank lines not counted
 FINDING_WORDS = (15, 90)  # two to four lines
