@@ -20,7 +20,6 @@ Expected cost: 20 runs of about two minutes on one core.
 
 from collections.abc import Callable
 from itertools import product
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +60,5 @@ def turning(model: ResidualAttentionNetwork, arm: str) -> Callable[[int], None]:
 def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run, with the fields of `experiments.depth`."""
     model = depth.build(run)
-    rate = run.rate or chosen_rate(run)
+    rate = run.rate or depth.chosen_rate(run, tuning.stored_runs("turned"))
     return depth.made(run, rate, model, turning(model, run.arm))
-
-
-def chosen_rate(run: DepthRun) -> float:
-    """The rate of a run's arm. Raises ValueError if the runs that choose it have not been made."""
-    tried = {r.rate: r.key for r in RUNS if r.rate and r.arm == run.arm}
-    return tuning.best(run.key, "rate", tried, tuning.stored_runs("turned"), itemgetter("validation_accuracy"))

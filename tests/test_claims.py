@@ -279,7 +279,7 @@ def deep(harm: dict[int, float], arl: float = 0.0, spread: float = 0.01) -> list
     return runs
 
 
-LOST = {60: 0.1, 250: 0.1, 1000: 0.1, 4000: 0.1}
+LOST = dict.fromkeys((60, 250, 1000, 4000), 0.1)
 
 
 @pytest.mark.parametrize(

@@ -590,9 +590,8 @@ def test_masks_turn_while_a_network_is_trained(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(turned, "TURNED", 3)
     seen = []
     monkeypatch.setattr(turned, "mask_at", lambda arm, step, of=turned.mask_at: seen.append(step) or of(arm, step))
-    monkeypatch.setattr(
-        tuning, "stored_runs", lambda name: {r.key: {"validation_accuracy": r.rate} for r in turned.RUNS}
-    )
+    tried = {replace(run, seed=0, rate=rate).key: {"validation_accuracy": rate} for rate in depth.DEFAULT_RATES}
+    monkeypatch.setattr(tuning, "stored_runs", {"turned": tried}.__getitem__)
     record = turned.train(run, tmp_path, "cpu")
     assert record["rate"] == 0.8 and 0 <= record["test_error"] <= 1 and set(seen) == {0, 1, 2, 3, 4}
 
