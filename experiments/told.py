@@ -63,27 +63,33 @@ RUNS = [Told(fusion, arm, seed) for seed, arm, fusion in product(range(5), ARMS,
 
 
 class Telling:
-    """The class loss, and λ times the mean of the mask's loss over the modules. Its batches have the numbers of the
-    pictures in place of labels."""
+    """The class loss, and λ times the mean of the mask's loss over the modules that are told. Its batches have the
+    numbers of the pictures in place of labels.
 
-    def __init__(self, pictures: CuedSet, arm: str) -> None:
-        self.labels = pictures.labels  # [N]
-        whole = pictures.pair_masks.any(1) if arm == "objects" else pictures.object_masks  # bool [N, H, W]
-        assert whole is not None  # the set says where its objects are
+    labels: [N]; whole: what masks are told, bool [N, H, W]; modules: which of the network's modules are told.
+    """
+
+    def __init__(self, labels: Tensor, whole: Tensor, modules: slice = slice(None)) -> None:
+        self.labels = labels  # [N]
         self.target = whole[:, None].float()  # [N, 1, H, W]
-        self.told = arm != "untold"
+        self.modules = modules
 
     def __call__(self, model: nn.Module, x: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, masks = model(x, return_masks=True)  # [B, K]; [B, C, h, w] each
         loss = F.cross_entropy(logits.float(), self.labels[i])
-        if not self.told:
-            return loss, torch.zeros(())
         parts = []
-        for M in masks.values():
+        for M in list(masks.values())[self.modules]:
             y = F.adaptive_avg_pool2d(self.target[i], (M.shape[2], M.shape[3]))[:, 0]  # [B, h, w], the coverage
             parts.append(mask_loss(M.float(), y, torch.ones(len(i))))
-        return loss, WEIGHT * torch.stack(parts).mean()
+        return loss, WEIGHT * torch.stack(parts).mean() if parts else torch.zeros(())
+
+
+def telling(pictures: CuedSet, arm: str) -> Telling:
+    """The loss of an arm on these pictures."""
+    whole = pictures.pair_masks.any(1) if arm == "objects" else pictures.object_masks  # bool [N, H, W]
+    assert whole is not None  # the set says where its objects are
+    return Telling(pictures.labels, whole, slice(0) if arm == "untold" else slice(None))
 
 
 def watched(step: int) -> bool:
@@ -107,7 +113,7 @@ def train(run: Told, folder: Path, device: str) -> dict[str, Any]:
             looks.append([step, *cued.answers(model.eval(), some)])
 
     optimizer = make_optimizer(model, cued.RECIPE, torch.device("cpu"))
-    losses = fit_steps(model, optimizer, batches, cued.RECIPE, Telling(pictures, run.arm), look)
+    losses = fit_steps(model, optimizer, batches, cued.RECIPE, telling(pictures, run.arm), look)
     model.eval()
     return {
         "fusion": run.fusion,

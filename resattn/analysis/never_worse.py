@@ -50,7 +50,6 @@ class Grid:
 
 GRIDS = (
     Grid("cued", 32, "Cued Scenes"),
-    Grid("cued56", 12, "… of 64 pixels"),
     Grid("unseen", 20, "… half of the cued classes left out"),
     Grid("noise_control", 40, "… wrong labels marked", {"kind": "mark"}),
     Grid("noise_control", 40, "… wrong labels name the other", {"kind": "other"}),
