@@ -47,3 +47,36 @@ def test_the_same_seeds_everywhere():
     with pytest.raises(ValueError, match="the arms of nal must have the same seeds"):
         telling.decisions(some)
     assert [run["seed"] for run in telling.arm(some, "arl", "told")] == [0, 1, 2, 3, 4]
+
+
+def told56(last: float, all_: float, spread: float = 0.001) -> list[dict]:
+    """Runs with these means, by arm, and untold ones at 0.95; shuffled."""
+    means = {"untold": 0.95, "last": last, "all": all_}
+    made = [
+        {"arm": arm, "seed": seed, "accuracy": mean + spread * ((seed + len(arm)) % 3 - 1)}
+        for arm, mean in means.items()
+        for seed in range(5)
+    ]
+    random.Random(0).shuffle(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("last", "all_", "words"),
+    [
+        (0.97, 0.98, ("limited", "limited", "more")),
+        (0.951, 0.97, ("not limited", "limited", "more")),
+        (0.92, 0.951, ("worse when told", "not limited", "more")),
+        (0.96, 0.96, ("limited", "limited", "not resolved")),
+    ],
+)
+def test_which_masks_should_be_told(last, all_, words):
+    found = telling.which_masks(told56(last, all_))
+    assert [word for _, word in found.values()] == list(words)
+    assert found["last", "untold"][0].mean == pytest.approx(100 * (last - 0.95), abs=0.05)
+
+
+def test_all_arms_of_told56_have_the_same_seeds():
+    some = [run for run in told56(0.97, 0.97) if (run["arm"], run["seed"]) != ("all", 2)]
+    with pytest.raises(ValueError, match="the arms must have the same seeds"):
+        telling.which_masks(some)

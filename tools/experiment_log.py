@@ -63,6 +63,7 @@ object, and the perfect mask at half strength.
 Run = dict[str, Any]
 Verdict = tuple[str, str, str]  # a claim, the word, and the numbers that decide
 DASH = "–"
+TOLD56 = {"untold": "untold", "last": "told at the last mask", "all": "told at all masks"}
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ def verdicts(name: str) -> list[Verdict]:
             numbers = f"steps {told.steps}, less those told of both objects {told.beyond_objects}, answers {told.right}"
             found.append((f"Telling brings the cue sooner, {fusion.upper()}", told.sooner, numbers))
             found.append((f"Telling gives more right answers, {fusion.upper()}", told.better, numbers))
+    if name == "told56":
+        for (arm, against), (difference, word) in telling.which_masks(records(name)).items():
+            asked = f"Right answers of Attention-56, {TOLD56[arm]} less {TOLD56[against]}"
+            found.append((asked, word, f"{difference} points"))
     return found
 
 

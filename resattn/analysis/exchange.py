@@ -20,6 +20,17 @@ AT = (300, 3000)  # labels, where the comparisons decide
 Curve = Mapping[int, Sequence[float]]  # accuracies by number of labels, in the order of the seeds
 
 
+def word_of(difference: Difference, stands: bool, telling: bool) -> str:
+    """ "more", "less" or "not resolved"; of telling a network less not telling it "limited", "not limited", "worse
+    when told" or "not resolved", where "not limited" needs the interval inside ± ``BOUND`` and comes first."""
+    if telling and difference.within(BOUND):
+        return "not limited"
+    if not stands:
+        return "not resolved"
+    more, less = ("limited", "worse when told") if telling else ("more", "less")
+    return more if difference.mean > 0 else less
+
+
 @dataclass(frozen=True)
 class Decision:
     """An arm less another, in points of accuracy; ``stands`` after Holm's correction over all that decide."""
@@ -32,15 +43,8 @@ class Decision:
 
     @property
     def word(self) -> str:
-        """ "more", "less" or "not resolved"; of telling, "limited", "not limited", "worse when told" or "not
-        resolved", where "not limited" needs the interval inside ± ``BOUND`` and comes first."""
-        telling = self.arm.startswith(f"{self.against}-")
-        if telling and self.difference.within(BOUND):
-            return "not limited"
-        if not self.stands:
-            return "not resolved"
-        more, less = ("limited", "worse when told") if telling else ("more", "less")
-        return more if self.difference.mean > 0 else less
+        """By :func:`word_of`."""
+        return word_of(self.difference, self.stands, self.arm.startswith(f"{self.against}-"))
 
 
 def accuracies(runs: Sequence[Mapping[str, Any]], arm: str) -> dict[int, list[float]]:

@@ -71,7 +71,7 @@ def masks_beat_units(records: Records) -> Judgement:
     accuracy, epoch = {}, {}
     for network in ("arl", "nal", "twin"):
         accuracy[network] = [1 - error for error in _by_seed(records, "test_error", network=network)]
-        epoch[network] = [_found_at(history) for history in _by_seed(records, "history", network=network)]
+        epoch[network] = [found_at(history) for history in _by_seed(records, "history", network=network)]
         _need(accuracy[network], 8)
     found = {}
     for name in ("arl", "nal"):
@@ -84,7 +84,7 @@ def masks_beat_units(records: Records) -> Judgement:
     return word, {"inside": inside, **{name: str(difference) for name, difference in found.items()}}
 
 
-def _found_at(history: Records) -> int:
+def found_at(history: Records) -> int:
     """The first epoch in which a network has found the cue; one more than there are if it never has."""
     epochs = (n for n, entry in enumerate(history, start=1) if names_the_one_that_counts(*entry["answers"]))
     return next(epochs, len(history) + 1)

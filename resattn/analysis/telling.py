@@ -1,9 +1,11 @@
-"""Does telling a mask bring the cue sooner? The verdicts of ``experiments/told.py`` (chapter 12)."""
+"""Does telling a mask bring the cue sooner, and which masks of a deep network should be told? The verdicts of
+``experiments/told.py`` and ``experiments/told56.py`` (chapter 12)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .exchange import word_of
 from .statistics import Difference, holm, paired
 
 BOUND = 2.0  # points of right answers: "no difference" inside it
@@ -81,3 +83,26 @@ def decisions(runs: Runs) -> dict[str, Telling]:
             differences[steps], differences[beyond], differences[right], (stands[steps], stands[beyond], stands[right])
         )
     return found
+
+
+ASKED = (("last", "untold"), ("all", "untold"), ("all", "last"))  # an arm of told56, and what it is compared with
+
+
+def which_masks(runs: Runs) -> dict[tuple[str, str], tuple[Difference, str]]:
+    """Right answers in points, an arm of ``experiments/told56.py`` less another, paired over seeds, and the word for it
+    after Holm's correction over the three. Raises ValueError if the arms have not the same seeds, two or more."""
+    by_arm = {
+        arm: {run["seed"]: 100 * run["accuracy"] for run in runs if run["arm"] == arm}
+        for arm in ("untold", "last", "all")
+    }
+    if len({tuple(sorted(found)) for found in by_arm.values()}) != 1:
+        raise ValueError(
+            f"the arms must have the same seeds; they have { ({k: sorted(v) for k, v in by_arm.items()}) }"
+        )
+    values = {arm: [found[seed] for seed in sorted(found)] for arm, found in by_arm.items()}
+    found = {f"{arm} {against}": paired(values[arm], values[against]) for arm, against in ASKED}
+    stands = holm(found)
+    return {
+        (arm, against): (d, word_of(d, stands[key], against == "untold"))
+        for (arm, against), (key, d) in zip(ASKED, found.items(), strict=True)
+    }
