@@ -25,7 +25,7 @@ class Recipe:
     warmup: float = 0.0
     momentum: float = 0.9  # Nesterov's
     weight_decay: float = 1e-4
-    decay_norm: bool = True  # weight decay on biases and batch normalisation too, as the paper's Caffe solver has it
+    decay_norm: bool = True  # weight decay on biases and batch normalisation too, as in Caffe if nothing is said
     label_smoothing: float = 0.0
     mixup: float = 0.0  # alpha of the Beta distribution; 0 is off
     cutout: int = 0  # side of the square, in pixels; 0 is off
