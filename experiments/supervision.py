@@ -196,10 +196,16 @@ def scores(model: Network, views: Views) -> dict[str, float]:
         return found
     found["mean"], _ = predict(model, views, M.mean((0, 2, 3), keepdim=True).expand_as(M))
     found["another"], _ = predict(model, views, M.roll(1, 0))
-    maps = F.interpolate(M.mean(1, keepdim=True), size=32, mode="bilinear", align_corners=True)[:, 0]  # [N, 32, 32]
-    for name, score in (("pointing", pointing_game), ("energy", energy_inside), ("best_iou", best_iou)):
-        found[name] = score(maps, views.masks).float().mean().item()
+    found |= found_by(M, views.masks)
     return {name: round(value, 5) for name, value in found.items()}
+
+
+def found_by(M: Tensor, masks: Tensor) -> dict[str, float]:
+    """How well the channel mean of M [N, C, h, w], enlarged, finds the objects, bool [N, H, W]: shares."""
+    size = (masks.shape[1], masks.shape[2])
+    maps = F.interpolate(M.mean(1, keepdim=True), size=size, mode="bilinear", align_corners=True)[:, 0]  # [N, H, W]
+    scored = {"pointing": pointing_game, "energy": energy_inside, "best_iou": best_iou}
+    return {name: round(score(maps, masks).float().mean().item(), 5) for name, score in scored.items()}
 
 
 def chosen_weight(fusion: str, stored: tuning.Stored) -> float:

@@ -85,6 +85,12 @@ class Telling:
         return loss, WEIGHT * torch.stack(parts).mean() if parts else torch.zeros(())
 
 
+def numbered(pictures: ImageSet) -> ImageSet:
+    """The same pictures with their numbers in place of labels."""
+    count = len(pictures)
+    return ImageSet(pictures.images, torch.arange(count), tuple(map(str, range(count))), pictures.name)
+
+
 def telling(pictures: CuedSet, arm: str) -> Telling:
     """The loss of an arm on these pictures."""
     whole = pictures.pair_masks.any(1) if arm == "objects" else pictures.object_masks  # bool [N, H, W]
@@ -99,9 +105,7 @@ def watched(step: int) -> bool:
 def train(run: Told, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run: the answers on the way, and those and the interventions at its end."""
     pictures = data.cued_scenes("train", cued.TRAIN, seed=run.seed)
-    count = len(pictures)
-    numbered = ImageSet(pictures.images, torch.arange(count), tuple(map(str, range(count))), pictures.name)
-    batches = Batches(numbered, cued.RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
+    batches = Batches(numbered(pictures), cued.RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
     test, some = (cued.Views(cued.test_set(many), batches.mean, batches.std) for many in (cued.TEST, cued.WATCHED))
     torch.manual_seed(run.seed)
     model = create("attention56", num_classes=len(pictures.classes), **cued.NETWORKS[run.fusion])

@@ -26,18 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from resattn import data, zoo
-from resattn.analysis import best_iou, energy_inside, forced, module_parts, pointing_game
+from resattn.analysis import forced, module_parts
 from resattn.data import Batches, ImageSet, Normalise
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, make_optimizer
 
 from .steps import fit_steps
-from .supervision import test_set
-from .told import Telling
+from .supervision import found_by, test_set
+from .told import Telling, numbered
 
 ARMS: dict[str, slice] = {"untold": slice(0), "last": slice(-1, None), "all": slice(None)}  # which modules are told
 LABELS = 3000
@@ -66,9 +65,7 @@ RUNS = [Told56(arm, seed) for seed, arm in product(range(5), ARMS)]  # a whole s
 def train(run: Told56, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
     pictures = mirrored(data.scenes("train", LABELS, seed=run.seed))
-    count = len(pictures)
-    numbered = ImageSet(pictures.images, torch.arange(count), tuple(map(str, range(count))), pictures.name)
-    batches = Batches(numbered, RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
+    batches = Batches(numbered(pictures), RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
     torch.manual_seed(run.seed)
     model = create("attention56", num_classes=len(pictures.classes), **NETWORK)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -115,7 +112,9 @@ def looked_at(model: ResidualAttentionNetwork, test: ImageSet, normalise: Normal
     for how, new in (("flat", flat), ("another", another)):
         lost[how] = {name: right(model, x, test, {name: M}) for name, M in new.items()}
         lost[how]["all"] = right(model, x, test, new)
-    return {"accuracy": right(model, x, test, {}), **lost, "scores": {k: scores(M, test) for k, M in masks.items()}}
+    assert test.object_masks is not None
+    found = {name: found_by(M, test.object_masks) for name, M in masks.items()}
+    return {"accuracy": right(model, x, test, {}), **lost, "scores": found}
 
 
 def right(model: ResidualAttentionNetwork, x: Tensor, test: ImageSet, masks: dict[str, Tensor]) -> float:
@@ -125,12 +124,3 @@ def right(model: ResidualAttentionNetwork, x: Tensor, test: ImageSet, masks: dic
         answers = forced(model, {name: M[i] for name, M in masks.items()})(x[i]).argmax(1)  # [B]
         hits.append(answers == test.labels[i])
     return round(torch.cat(hits).float().mean().item(), 5)
-
-
-def scores(M: Tensor, test: ImageSet) -> dict[str, float]:
-    """How well the channel mean of M [N, C, h, w] finds the object; shares, as in `experiments.supervision`."""
-    assert test.object_masks is not None
-    size = test.images.shape[2:]
-    maps = F.interpolate(M.mean(1, keepdim=True), size=size, mode="bilinear", align_corners=True)[:, 0]  # [N, S, S]
-    found = (("pointing", pointing_game), ("energy", energy_inside), ("best_iou", best_iou))
-    return {name: round(score(maps, test.object_masks).float().mean().item(), 5) for name, score in found}
