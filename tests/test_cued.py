@@ -1,21 +1,22 @@
 """Cued Scenes: two objects, a cue that is all that changes, and truth that follows the cue."""
 
 import hashlib
+from itertools import permutations
 
 import pytest
 import torch
 
 from resattn.data import CuedSet, cued_scenes, load, recue, scenes
-from resattn.data.scenes.cued import CUE_COLOURS, EDGE, HALVES, PAIRS, frame_mask, render_pairs
+from resattn.data.scenes.cued import EDGE, LAYOUTS, frame_mask, render_groups
 
 PICTURES = cued_scenes("test", 180)
 
 
 def test_pictures_depend_on_seed_split_and_place_alone() -> None:
-    again = render_pairs("test", 97)
+    again = render_groups("test", 97)
     assert torch.equal(again.images, PICTURES.images[:97])
-    assert torch.equal(again.pair_masks, PICTURES.pair_masks[:97])
-    for other in (render_pairs("train", 90), render_pairs("test", 90, seed=1)):
+    assert torch.equal(again.masks, PICTURES.pair_masks[:97])
+    for other in (render_groups("train", 90), render_groups("test", 90, seed=1)):
         assert not torch.equal(other.images, PICTURES.images[:90])
 
 
@@ -32,7 +33,7 @@ def test_no_landscape_is_one_of_scenes() -> None:
 
 def test_pairs_are_balanced_and_never_of_one_class() -> None:
     pairs = {tuple(pair) for pair in PICTURES.pair_labels.tolist()}
-    assert pairs == set(PAIRS) and len(PAIRS) == 90
+    assert len(pairs) == 90
     assert (PICTURES.pair_labels[:, 0] != PICTURES.pair_labels[:, 1]).all()
     assert 0.35 < PICTURES.cues.float().mean() < 0.65
 
@@ -47,7 +48,7 @@ def test_labels_and_masks_are_those_of_the_object_that_counts() -> None:
 
 def test_each_object_is_in_its_half_and_seen() -> None:
     columns = (torch.arange(48) + 0.5) / 48
-    for side, (low, high) in enumerate(HALVES):
+    for side, (low, high) in enumerate(LAYOUTS[2].columns):
         mask = PICTURES.pair_masks[:, side].float()  # [N, S, S]
         area = mask.sum((1, 2))
         centre = (mask.sum(1) * columns).sum(1) / area
@@ -60,7 +61,7 @@ def test_recue_changes_the_frame_alone() -> None:
     changed = (flipped != PICTURES.images).any(dim=1)  # [N, S, S]
     assert torch.equal(changed, frame_mask(48).expand_as(changed))
     assert torch.equal(recue(flipped, PICTURES.cues), PICTURES.images)
-    assert torch.equal(flipped[:, :, 0, 0], CUE_COLOURS[1 - PICTURES.cues])
+    assert torch.equal(flipped[:, :, 0, 0], LAYOUTS[2].colours[1 - PICTURES.cues])
     assert frame_mask(48).sum() == 48**2 - 44**2 and EDGE * 48 == 2
 
 
@@ -87,16 +88,32 @@ def test_the_frame_is_no_object_and_no_sky() -> None:
 
 def test_the_cue_says_nothing_of_the_pictures() -> None:
     """Without the frame, and with the pair known, the cue is a coin: it was drawn apart from everything else."""
-    table = render_pairs("train", 900)
-    by_left = [table.cues[table.pair_labels[:, 0] == label].float().mean() for label in range(10)]
+    table = render_groups("train", 900)
+    by_left = [table.cues[table.labels[:, 0] == label].float().mean() for label in range(10)]
     assert all(0.3 < share < 0.7 for share in by_left)
 
 
 def test_larger_is_the_same_scene_finer() -> None:
-    large = render_pairs("test", 90, size=96)
-    assert torch.equal(large.pair_labels, PICTURES.pair_labels[:90]) and torch.equal(large.cues, PICTURES.cues[:90])
+    large = render_groups("test", 90, size=96)
+    assert torch.equal(large.labels, PICTURES.pair_labels[:90]) and torch.equal(large.cues, PICTURES.cues[:90])
     smaller = torch.nn.functional.avg_pool2d(large.images.float(), 2)
     assert (smaller - PICTURES.images[:90].float()).abs().mean() < 8
+
+
+def test_three_objects_each_in_its_third_and_a_cue_for_each() -> None:
+    pictures = cued_scenes("test", 720, objects=3)
+    assert {tuple(triple) for triple in pictures.pair_labels.tolist()} == set(permutations(range(10), 3))
+    columns = (torch.arange(48) + 0.5) / 48
+    for i, (low, high) in enumerate(LAYOUTS[3].columns):
+        mask = pictures.pair_masks[:, i].float()  # [N, S, S]
+        centre = (mask.sum(1) * columns).sum(1) / mask.sum((1, 2))
+        assert mask.sum((1, 2)).min() >= 1 and ((centre > low) & (centre < high)).all()
+        shown = pictures.recued(torch.full((720,), i))
+        assert torch.equal(shown.images[:, :, 0, 0], LAYOUTS[3].colours[i].expand(720, 3))
+        assert torch.equal(shown.labels, pictures.pair_labels[:, i])
+        assert torch.equal(shown.object_masks, pictures.pair_masks[:, i])
+    assert pictures.cues.bincount().min() > 200
+    assert not torch.equal(pictures.images[:90], PICTURES.images[:90])
 
 
 def test_by_name() -> None:
@@ -110,8 +127,10 @@ def test_by_name() -> None:
         (lambda: cued_scenes("train", 0), "1 or more"),
         (lambda: cued_scenes("train", 10, size=8), "32 or more"),
         (lambda: recue(PICTURES.images, PICTURES.cues[:5]), "cues must be int64"),
-        (lambda: recue(PICTURES.images, PICTURES.cues + 1), "of 0 and 1"),
+        (lambda: recue(PICTURES.images, PICTURES.cues + 1), "from 0 to 1"),
         (lambda: recue(PICTURES.images.float(), PICTURES.cues), "images must be uint8"),
+        (lambda: cued_scenes("test", 10, objects=4), "must be 2 or 3, not 4"),
+        (lambda: cued_scenes("test", 10, objects=3).recued(), "no one other"),
     ],
 )
 def test_one_sentence(call, words) -> None:

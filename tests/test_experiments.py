@@ -28,6 +28,7 @@ from experiments import (
     runner,
     stacking,
     supervision,
+    three_objects,
     told,
     told56,
     tuning,
@@ -225,6 +226,36 @@ def test_pictures_left_out_are_not_shown(short: None, tmp_path: Path) -> None:
     record = unseen.train(cued.CuedRun("trunk", 1), tmp_path, "cpu")
     assert all(0 <= share <= 1 for key in ("new", "known") for share in record[key])
     json.dumps(record)
+
+
+def test_a_run_with_three_objects_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("TRAIN", "TEST", "WATCHED"):
+        monkeypatch.setattr(three_objects, name, 72)
+    monkeypatch.setattr(three_objects, "RECIPE", replace(three_objects.RECIPE, epochs=1))
+    record = three_objects.train(cued.CuedRun("nal", 1), tmp_path, "cpu")
+    assert set(record["swaps"]) == {"stage1.attention1", "stage2.attention1", "all"}
+    assert set(record["by_pair"]["all"]) == {"01", "02", "10", "12", "20", "21"}
+    mean = torch.tensor(list(record["by_pair"]["all"].values())).mean(0)
+    assert torch.allclose(mean, torch.tensor(record["swaps"]["all"]), atol=1e-4)
+    assert torch.tensor(record["levels"]["stage1.attention1"]["mask"]).shape == (3, 3)
+    assert record["history"][0]["answers"][0] <= 1 and "draw 1" in record["data"]["train"]
+    json.dumps(record)
+
+
+def test_who_obeys_the_mask_names_the_object_of_its_cue(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = cued_scenes("test", 72, objects=3)
+    views = three_objects.Views(pictures, (0.5,) * 3, (0.25,) * 3)
+    obeys = {id(x): torch.nn.functional.one_hot(views.labels[:, cue], 10).float() for cue, x in enumerate(views.x)}
+    monkeypatch.setattr(cued, "batched", lambda run, *inputs: run(*inputs))
+    monkeypatch.setattr(three_objects, "swap_masks", lambda model, x, other, names: obeys[id(other)])
+    monkeypatch.setattr(cued, "masked", lambda model: ["one"])
+    model = resattn.create("attention56", **three_objects.NETWORKS["arl"])
+    found = three_objects.by_pair(model, views)
+    assert three_objects.over_pairs(found) == {"one": [0.0, 1.0, 0.0], "all": [0.0, 1.0, 0.0]}
+    monkeypatch.setattr(three_objects, "swap_masks", lambda model, x, other, names: obeys[id(x)])
+    assert three_objects.by_pair(model, views)["one"]["20"] == [1.0, 0.0, 0.0]
+    logits = obeys[id(views.x[2])]
+    assert views.shares(logits, [2, 0]) == [1.0, 0.0]
 
 
 def test_attention56_looks_at_cued_scenes_of_64_pixels(short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 import resattn
-from experiments import cued, train_zoo
+from experiments import cifar, cued, cued56, three_objects, train_zoo
 from resattn import data, zoo
 from resattn.training import Recipe, evaluate
 
-CUED = [name for name in zoo.list_pretrained() if name.startswith("cued_")]
-NAMES = [name for name in zoo.list_pretrained() if name not in CUED]
+KEPT = {name: (grid, key) for grid in (cifar, cued, cued56, three_objects) for key, name in grid.KEPT.items()}
+OF_GRIDS = [name for name in zoo.list_pretrained() if name in KEPT]
+NAMES = [name for name in zoo.list_pretrained() if name not in KEPT]
 TINY = train_zoo.Entry(
     "tiny",
     Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
@@ -46,22 +47,28 @@ def test_a_record_tells_how_the_weights_came_about(name):
         assert (names["train"], names["test"]) == ("Scenes train", "Scenes test")
 
 
-@pytest.mark.parametrize("name", CUED)
-def test_cued_networks_are_runs_of_the_grid(name):
-    key = {value: key for key, value in cued.KEPT.items()}[name]
-    model = zoo.load_pretrained(name)
-    record, run = model.record, next(run for run in cued.RUNS if run.key == key)
-    assert record["recipe"] == json.loads(json.dumps(asdict(cued.RECIPE))) and record["seed"] == run.seed
-    assert {k: record["config"][k] for k in cued.NETWORKS[run.network]} == json.loads(
-        json.dumps(cued.NETWORKS[run.network])
-    )
-    stored = next(entry for entry in zoo.load_records("cued") if entry["key"] == key)
+@pytest.mark.parametrize("name", OF_GRIDS)
+def test_networks_of_a_grid_are_its_runs(name):
+    grid, key = KEPT[name]
+    record, run = zoo.load_pretrained(name).record, next(run for run in grid.RUNS if run.key == key)
+    settings = json.loads(json.dumps(grid.NETWORKS[run.network]))
+    assert record["recipe"] == json.loads(json.dumps(asdict(grid.RECIPE))) and record["seed"] == run.seed
+    assert {k: record["config"][k] for k in settings} == settings
+    stored = next(entry for entry in zoo.load_records(grid.__name__.rpartition(".")[2]) if entry["key"] == key)
     assert stored["test_error"] == record["test_error"] == 1 - record["history"][-1]["test_accuracy"]
-    views = cued.Views(data.cued_scenes("test", 360), record["mean"], record["std"])
-    named, other = cued.answers(model, views)
-    assert named == pytest.approx(stored["answers"][0], abs=0.04) and other == pytest.approx(
-        stored["answers"][1], abs=0.02
-    )
+
+
+@pytest.mark.parametrize("name", [name for name in OF_GRIDS if name.startswith("cued")])
+def test_networks_follow_the_cue_as_their_record_says(name):
+    grid, key = KEPT[name]
+    model = zoo.load_pretrained(name)
+    stored = next(entry for entry in zoo.load_records(grid.__name__.rpartition(".")[2]) if entry["key"] == key)
+    looking = three_objects if grid is three_objects else cued
+    size = model.record["data"]["size"]
+    pictures = data.cued_scenes("test", 360 if size == 48 else 90, size, objects=3 if grid is three_objects else 2)
+    named, other = looking.answers(model, looking.Views(pictures, model.record["mean"], model.record["std"]))
+    assert named == pytest.approx(stored["answers"][0], abs=0.04)
+    assert other == pytest.approx(stored["answers"][1], abs=0.03)
 
 
 def test_twins_differ_in_nothing_but_the_fusion():

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from resattn import data, zoo
-from resattn.data.scenes.cued import CUE_COLOURS, frame_mask
+from resattn.data.scenes.cued import LAYOUTS, frame_mask
 from resattn.networks import ResidualAttentionNetwork
 from resattn.zoo.checkpoints import write_aside
 
@@ -132,7 +132,7 @@ def cued_script() -> str:
         "classes": drawn.classes,
         "size": size,
         "pairs": drawn.pair_labels.tolist(),
-        "colours": CUE_COLOURS.tolist(),
+        "colours": LAYOUTS[2].colours.tolist(),
         "frame": int(frame_mask(size)[:, size // 2].sum()) // 2,  # pixels, above as below
         "images": _bytes(drawn.images),
     }

@@ -221,9 +221,9 @@ class Landscape:
         canvas.fill(flag, d.shade(d.choice(PAINTS)), 1 - odd)
         canvas.fill(below.abs() - 0.008 * self.size, PAPER)
 
-    def paint_land(self, canvas: Canvas, spot: Spot, second: Spot | None = None) -> None:
-        """Field or sea, with a pond or an islet: under the object of a spot where it is needed, else at random. A
-        second object gets one of its own where it needs it."""
+    def paint_land(self, canvas: Canvas, spot: Spot, *others: Spot) -> None:
+        """Field or sea, with a pond or an islet: under the object of a spot where it is needed, else at random. Every
+        other object gets one of its own where it needs it."""
         d, horizon, wet = self.d, self.horizon[:, None], self.wet
         x, y, needed, width = spot
         px, py, size = d.unit(), d.uniform(self.horizon + 0.05, 0.95), d.uniform(0.12, 0.35)
@@ -238,9 +238,9 @@ class Landscape:
         canvas.wash(shore * ((grain - 0.62) * 3).clamp(0, 0.4), mix(self.ground, PAPER, 0.6))
         canvas.wash(shore * ((0.4 - grain) * 2).clamp(0, 0.35), mix(self.ground, INK, 0.45))
         patch = where(torch.maximum(needed, d.chance(0.45)), f.ellipse(0, 0, 1, 1))
-        if second is not None:
-            other = self.frame(second.x, second.y, 1.6 * second.width, 1.6 * second.width * flat)
-            patch = union(patch, where(second.needed, other.ellipse(0, 0, 1, 1)))
+        for other in others:
+            under = self.frame(other.x, other.y, 1.6 * other.width, 1.6 * other.width * flat)
+            patch = union(patch, where(other.needed, under.ellipse(0, 0, 1, 1)))
         patch = torch.maximum(patch, -(shore - 0.5) * 2)
         canvas.fill(patch, d.shade(mix(self.water, SAND, wet)))
         path = (1 - (self.grid - self.sun[0][:, None]).abs() * 10).clamp(0, 1) * wet * self.sunny[:, None]  # [B, S]
