@@ -8,6 +8,7 @@ import ast
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from experiments import grids
 from experiments.runner import question
 from experiments.train_zoo import ENTRIES
-from resattn.analysis import claims, count_multiply_adds, telling
+from resattn.analysis import claims, count_multiply_adds, cues, telling
 from resattn.analysis.runs import records
 from resattn.networks import NetworkConfig, ResidualAttentionNetwork
 from resattn.zoo import checkpoints, pretrained
@@ -63,7 +64,6 @@ object, and the perfect mask at half strength.
 Run = dict[str, Any]
 Verdict = tuple[str, str, str]  # a claim, the word, and the numbers that decide
 DASH = "–"
-TOLD56 = {"untold": "untold", "last": "told at the last mask", "all": "told at all masks"}
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,40 @@ def work(runs: list[Run]) -> str:
     return f"{sum(map(operations, runs)) / 1e15:.2g}"
 
 
+def told(runs: list[Run]) -> Iterator[Verdict]:
+    for fusion, found in telling.decisions(runs).items():
+        numbers = f"steps {found.steps}, less those told of both objects {found.beyond_objects}, answers {found.right}"
+        yield f"Telling brings the cue sooner, {fusion.upper()}", found.sooner, numbers
+        yield f"Telling gives more right answers, {fusion.upper()}", found.better, numbers
+
+
+def told56(runs: list[Run]) -> Iterator[Verdict]:
+    names = {"untold": "untold", "last": "told at the last mask", "all": "told at all masks"}
+    for (arm, against), (difference, word) in telling.which_masks(runs).items():
+        yield f"Right answers of Attention-56, {names[arm]} less {names[against]}", word, f"{difference} points"
+
+
+def one_module(runs: list[Run]) -> Iterator[Verdict]:
+    for (ours, theirs), (difference, word) in cues.modules_alone(records("cued"), runs).items():
+        yield f"Right answers, {cues.MODULES[ours]} less {cues.MODULES[theirs]}", word, f"{difference} points"
+
+
+def three_objects(runs: list[Run]) -> Iterator[Verdict]:
+    for network in ("arl", "nal"):
+        found = [cues.one_mask_of_three(run) for run in cues.of(runs, network)]
+        word = "holds" if sum(found) >= 4 else "did not show"
+        yield f"One mask carries the choice among three, {network.upper()}", word, f"{sum(found)} of {len(found)}"
+
+
+def unseen(runs: list[Run]) -> Iterator[Verdict]:
+    for (ours, theirs), (difference, word) in cues.attention_carries_over(runs).items():
+        text = f"Carries the cue over to classes left out, {ours.upper()} less {theirs}"
+        yield text, word, f"{difference} points"
+
+
+VERDICTS = {read.__name__: read for read in (told, told56, one_module, three_objects, unseen)}  # by question
+
+
 def verdicts(name: str) -> list[Verdict]:
     """What the complete runs of a question decide."""
     found = []
@@ -139,15 +173,8 @@ def verdicts(name: str) -> list[Verdict]:
         if claim.records == name:
             verdict = claims.verdict(claim)
             found.append((claim.text[0], verdict.word, verdict.reading))
-    if name == "told":
-        for fusion, told in telling.decisions(records(name)).items():
-            numbers = f"steps {told.steps}, less those told of both objects {told.beyond_objects}, answers {told.right}"
-            found.append((f"Telling brings the cue sooner, {fusion.upper()}", told.sooner, numbers))
-            found.append((f"Telling gives more right answers, {fusion.upper()}", told.better, numbers))
-    if name == "told56":
-        for (arm, against), (difference, word) in telling.which_masks(records(name)).items():
-            asked = f"Right answers of Attention-56, {TOLD56[arm]} less {TOLD56[against]}"
-            found.append((asked, word, f"{difference} points"))
+    if name in VERDICTS:
+        found += VERDICTS[name](records(name))
     return found
 
 
