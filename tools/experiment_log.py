@@ -33,8 +33,10 @@ been run, what came out by rule, what it cost. A question whose runs are not all
 chapter concludes from it. The records come with the package: `resattn.zoo.load_records("cued")`; `python -m experiments
 cued` makes the runs. The last four rows are [of another kind](#log-others).
 
-*Outcome*: what [the table of claims](#tour-claims) reads from the runs; it stands in full below, under its question. A
-dash says that the runs are not complete, or that no claim rests on them and the chapter says what they decided.
+*Outcome*: the words of the question's own rule or, where a row of [the table of claims](#tour-claims) rests on the
+runs, its verdict; it stands in full below, under its question. *Not resolved* is said after Holm's correction, so an
+interval without zero may still not be resolved. A dash says that the runs are not complete, or that the chapter says
+what they decided. *≈*: estimated from the runs that were timed.
 *PFLOP*: 10¹⁵ operations of training, that is multiply-adds of the network, times pictures seen, times three for the
 ways forward and back, times two. A dash stands where nothing was trained, or where the records do not name network and
 steps.

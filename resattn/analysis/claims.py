@@ -96,9 +96,10 @@ CLAIMS = (
         None,
         saliency_judges.saliency_in_activations,
         (
-            "last layer less the best of contrast and usual place, treated alike, points: pointing {pointing}, energy "
-            "{energy}, IoU {iou}",
-            "最后一层减去对比度与常见位置中较好者（同样处理，百分点）：指点 {pointing}，能量 {energy}，IoU {iou}",
+            "exploratory: last layer less the best of contrast and usual place, treated alike, points: pointing "
+            "{pointing}, energy {energy}, IoU {iou}",
+            "探索性：最后一层减去对比度与常见位置中较好者（同样处理，百分点）：指点 {pointing}，能量 {energy}，"
+            "IoU {iou}",
         ),
     ),
     Claim(
@@ -272,11 +273,11 @@ CLAIMS = (
         None,
         judges.no_worse_than_trunk,
         (
-            "the first half is algebra; accuracy less that of its own trunk, points: {low} to {high}; {excluded} of "
-            "{n} comparisons exclude a loss of two points, {against} stand against it. NAL contains its trunk too "
-            "(M = 1): {nal_against} of {nal_n} stand against it",
-            "前半句是代数；准确率减去自身主干（百分点）：{low} 到 {high}；{n} 项比较中有 {excluded} 项排除两个百分点的"
-            "损失，校正后仍更差的有 {against} 项。NAL 也包含自身主干（M = 1）：{nal_n} 项中有 {nal_against} 项更差",
+            "the first half is algebra; the second, exploratory: accuracy less that of its own trunk, points: {low} to "
+            "{high}; {excluded} of {n} comparisons exclude a loss of two points, {against} stand against it. NAL "
+            "contains its trunk too (M = 1): {nal_against} of {nal_n} stand against it",
+            "前半句是代数；后半句为探索性：准确率减去自身主干（百分点）：{low} 到 {high}；{n} 项比较中有 {excluded} "
+            "项排除两个百分点的损失，校正后仍更差的有 {against} 项。NAL 也包含自身主干（M = 1）：{nal_n} 项中有 {nal_against} 项更差",
         ),
     ),
     Claim(
