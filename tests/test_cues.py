@@ -50,6 +50,23 @@ def test_the_rule_of_three_objects_is_relative_to_the_answers_without_a_swap(swa
     assert cues.one_mask_of_three(run) is holds and cues.carrier(run) == "two"
 
 
+@pytest.mark.parametrize(
+    ("swap", "mask", "trunk", "found"),
+    [
+        ([0.02, 0.9], 0.2, 0.01, ("two", True)),
+        ([0.02, 0.9], 0.2, -0.06, ("two", False)),
+        ([0.02, 0.9], 0.04, 0.01, ("two", False)),
+        ([0.02, 0.7], 0.2, 0.01, (None, False)),
+    ],
+)
+def test_figure_1_is_told_of_the_module_that_carries_the_choice(swap, mask, trunk, found) -> None:
+    run = {
+        "swaps": {"one": [0.6, 0.1], "two": swap, "all": [0.0, 0.95]},
+        "shifts": {"one": {"mask": 0.0, "trunk": 0.5}, "two": {"mask": mask, "trunk": trunk}},
+    }
+    assert cues.figure_1(run) == found
+
+
 def unseen(network: str, known: float, new: float, spread: float = 0.0) -> list[dict]:
     return [
         {

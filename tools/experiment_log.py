@@ -165,7 +165,17 @@ def unseen(runs: list[Run]) -> Iterator[Verdict]:
         yield text, word, f"{difference} points"
 
 
-VERDICTS = {read.__name__: read for read in (told, told56, one_module, three_objects, unseen)}  # by question
+def cued56(runs: list[Run]) -> Iterator[Verdict]:
+    for network in ("arl", "nal"):
+        found = [cues.figure_1(run) for run in cues.of(runs, network)]
+        modules = ", ".join(name.split(".")[0] if name else "none alone" for name, _ in found)
+        count = sum(told for _, told in found)
+        word = "holds" if count == len(found) else "did not show"
+        numbers = f"{count} of {len(found)}; by seed the choice is carried by {modules}"
+        yield f"Fig. 1 told again: the mask that carries moves, its trunk does not, {network.upper()}", word, numbers
+
+
+VERDICTS = {read.__name__: read for read in (told, told56, one_module, three_objects, unseen, cued56)}  # by question
 
 
 def verdicts(name: str) -> list[Verdict]:

@@ -1,12 +1,14 @@
 """Cued Scenes beyond two modules and two objects: the verdicts of ``experiments/one_module.py``,
-``experiments/three_objects.py`` and ``experiments/unseen.py`` (chapter 10, deeper)."""
+``experiments/three_objects.py``, ``experiments/unseen.py`` and ``experiments/cued56.py`` (chapter 10, deeper)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .judges import one_mask_carries
 from .statistics import Difference, holm, paired
 
 BOUND = 2.0  # points of right answers: a single module does "as well" inside it
+MOVED = 0.05  # a mask's shift to the object that counts, or a trunk's, as a share of its size
 CARRIED = -10.0  # points: above it, a network carries the cue over to classes that it was never seen with
 ASKED = (  # a network, and the one that it is compared with
     ("first-arl", "arl"),
@@ -74,6 +76,17 @@ def one_mask_of_three(run: Mapping[str, Any]) -> bool:
     gives the one that the mask's cue names nine tenths of the answers that the one that counts gets without a swap."""
     own, named, _ = run["swaps"][carrier(run)]
     return bool(own <= 0.05 and named >= 0.9 * run["answers"][0])
+
+
+def figure_1(run: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The one module whose mask carries the choice between two objects, or None, and whether Fig. 1 holds for it: its
+    mask moves to the object that counts, and the trunk's output beside it does not. The rule of
+    ``experiments/cued56.py``."""
+    name = carrier(run)
+    if not one_mask_carries({name: run["swaps"][name]}):
+        return None, False
+    shift = run["shifts"][name]
+    return name, shift["mask"] > MOVED > abs(shift["trunk"])
 
 
 def follows(shares: Sequence[float]) -> float:
