@@ -47,7 +47,7 @@ TRAIN, TEST, WATCHED = 8640, 1440, 240
 NETWORKS = {name: cued.NETWORKS[name] for name in ("arl", "nal")}
 RECIPE = cued.RECIPE
 RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(5), NETWORKS)]
-KEPT = {"arl-seed0": "cued_three_arl"}
+KEPT = {"nal-seed0": "cued_three_nal"}
 
 
 def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
