@@ -23,6 +23,8 @@ def test_pictures_depend_on_seed_split_and_place_alone() -> None:
 def test_the_pictures_are_these() -> None:
     """Another picture would make every trained network and record a record of something else."""
     assert hashlib.sha256(PICTURES.images.numpy().tobytes()).hexdigest()[:16] == "7e01c7bc10b0ecda"
+    three = cued_scenes("test", 90, objects=3)
+    assert hashlib.sha256(three.images.numpy().tobytes()).hexdigest()[:16] == "6809cef99475b0c0"
 
 
 def test_no_landscape_is_one_of_scenes() -> None:
@@ -100,7 +102,7 @@ def test_larger_is_the_same_scene_finer() -> None:
     assert (smaller - PICTURES.images[:90].float()).abs().mean() < 8
 
 
-def test_three_objects_each_in_its_third_and_a_cue_for_each() -> None:
+def test_three_objects_each_centred_in_its_third_and_a_cue_for_each() -> None:
     pictures = cued_scenes("test", 720, objects=3)
     assert {tuple(triple) for triple in pictures.pair_labels.tolist()} == set(permutations(range(10), 3))
     columns = (torch.arange(48) + 0.5) / 48
@@ -112,8 +114,13 @@ def test_three_objects_each_in_its_third_and_a_cue_for_each() -> None:
         assert torch.equal(shown.images[:, :, 0, 0], LAYOUTS[3].colours[i].expand(720, 3))
         assert torch.equal(shown.labels, pictures.pair_labels[:, i])
         assert torch.equal(shown.object_masks, pictures.pair_masks[:, i])
+        changed = (shown.images != pictures.images).any(dim=1)  # [N, S, S]
+        assert not (changed & ~frame_mask(48)).any()
+    assert torch.equal(pictures.labels, pictures.pair_labels[torch.arange(720), pictures.cues])
+    assert pictures.pair_masks.sum(1).max() == 1, "no two objects cover one pixel"
     assert pictures.cues.bincount().min() > 200
-    assert not torch.equal(pictures.images[:90], PICTURES.images[:90])
+    inside = [part.images[:90, :, 3:-3, 3:-3].float() for part in (pictures, PICTURES)]
+    assert (inside[0] - inside[1]).abs().mean((1, 2, 3)).min() > 5, "no landscape of two objects"
 
 
 def test_by_name() -> None:

@@ -43,7 +43,12 @@ def test_pairs_are_of_one_seed() -> None:
 
 @pytest.mark.parametrize(
     ("swap", "holds"),
-    [([0.02, 0.8, 0.05], True), ([0.06, 0.8, 0.05], False), ([0.02, 0.7, 0.05], False)],
+    [
+        ([0.02, 0.77, 0.05], True),  # nine tenths of 0.84, and less than 0.8
+        ([0.05, 0.8, 0.05], True),
+        ([0.06, 0.8, 0.05], False),
+        ([0.02, 0.75, 0.05], False),
+    ],
 )
 def test_the_rule_of_three_objects_is_relative_to_the_answers_without_a_swap(swap, holds) -> None:
     run = {"answers": [0.84, 0.04], "swaps": {"one": [0.6, 0.1, 0.1], "two": swap, "all": [0.0, 0.84, 0.0]}}

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -249,13 +250,31 @@ def test_who_obeys_the_mask_names_the_object_of_its_cue(monkeypatch: pytest.Monk
     monkeypatch.setattr(cued, "batched", lambda run, *inputs: run(*inputs))
     monkeypatch.setattr(three_objects, "swap_masks", lambda model, x, other, names: obeys[id(other)])
     monkeypatch.setattr(cued, "masked", lambda model: ["one"])
-    model = resattn.create("attention56", **three_objects.NETWORKS["arl"])
+    model = cast(Any, None)  # all that would read it is replaced
     found = three_objects.by_pair(model, views)
     assert three_objects.over_pairs(found) == {"one": [0.0, 1.0, 0.0], "all": [0.0, 1.0, 0.0]}
     monkeypatch.setattr(three_objects, "swap_masks", lambda model, x, other, names: obeys[id(x)])
     assert three_objects.by_pair(model, views)["one"]["20"] == [1.0, 0.0, 0.0]
-    logits = obeys[id(views.x[2])]
-    assert views.shares(logits, [2, 0]) == [1.0, 0.0]
+    neither = torch.nn.functional.one_hot(views.labels[:, 1], 10).float()
+    monkeypatch.setattr(three_objects, "swap_masks", lambda model, x, other, names: neither)
+    assert three_objects.by_pair(model, views)["one"]["02"] == [0.0, 0.0, 1.0]
+    assert three_objects.by_pair(model, views)["one"]["12"] == [1.0, 0.0, 0.0]
+
+
+def test_levels_have_a_row_for_each_cue_and_a_column_for_each_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = three_objects.Views(cued_scenes("test", 72, objects=3), (0.5,) * 3, (0.25,) * 3)
+    cue_of = {id(x): cue for cue, x in enumerate(views.x)}
+
+    def inside(model: Any, x: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+        cue = cue_of[id(x)]
+        mask = (cue + 1) * views.masks[:, cue - 1 : cue or None].float()  # on the object before the one that counts
+        return {"one": [mask, -torch.ones_like(mask)]}
+
+    monkeypatch.setattr(cued, "insides", inside)
+    found = three_objects.levels(cast(Any, None), views)["one"]
+    expected = torch.tensor([[0.0, 0.0, 1.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+    assert torch.allclose(torch.tensor(found["mask"]), expected, atol=1e-3)
+    assert torch.allclose(torch.tensor(found["trunk"]), torch.ones(3, 3), atol=1e-3)
 
 
 def test_attention56_looks_at_cued_scenes_of_64_pixels(short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

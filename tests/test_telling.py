@@ -76,6 +76,11 @@ def test_which_masks_should_be_told(last, all_, words):
     assert found["last", "untold"][0].mean == pytest.approx(100 * (last - 0.95), abs=0.05)
 
 
+def test_an_interval_without_zero_may_not_stand_after_holm():
+    (last, word), (_both, more), _ = telling.which_masks(told56(0.963, 0.963, 0.008)).values()
+    assert last.resolved and word == "not resolved" and more == "limited"
+
+
 def test_all_arms_of_told56_have_the_same_seeds():
     some = [run for run in told56(0.97, 0.97) if (run["arm"], run["seed"]) != ("all", 2)]
     with pytest.raises(ValueError, match="the arms must have the same seeds"):

@@ -74,8 +74,8 @@ def carrier(run: Mapping[str, Any]) -> str:
 def one_mask_of_three(run: Mapping[str, Any]) -> bool:
     """Whether, of three objects, one module's swap leaves at most 5 % of the answers with the one that counts, and
     gives the one that the mask's cue names nine tenths of the answers that the one that counts gets without a swap."""
-    own, named, _ = run["swaps"][carrier(run)]
-    return bool(own <= 0.05 and named >= 0.9 * run["answers"][0])
+    swaps = [shares for name, shares in run["swaps"].items() if name != "all"]
+    return any(own <= 0.05 and named >= 0.9 * run["answers"][0] for own, named, _ in swaps)
 
 
 def figure_1(run: Mapping[str, Any]) -> tuple[str | None, bool]:

@@ -12,7 +12,7 @@ from .scenes.cued import recue, render_groups
 from .scenes.render import CLASSES
 from .sets import ImageSet, check_split
 
-SIZES = {"train": 8010, "test": 1980}  # multiples of 90, so that classes are balanced
+SIZES = {"train": 8010, "test": 1980}  # multiples of 90
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,7 +60,8 @@ def pick(pairs: Tensor, which: Tensor) -> Tensor:
 def cued_scenes(split: str, n: int | None = None, size: int = 48, seed: int = 0, objects: int = 2) -> CuedSet:
     """n cued scenes of size × size pixels; 8,010 "train" or 1,980 "test". The task in which a mask has work to do.
 
-    Raises ValueError for another split, n < 1, a size that the renderer does not allow, or objects not 2 or 3.
+    Classes are balanced where n is a multiple of 90, with three objects of 720. Raises ValueError for another split,
+    n < 1, a size that the renderer does not allow, or objects not 2 or 3.
 
     >>> pictures = cued_scenes("test", 90)
     >>> flipped = pictures.recued()
