@@ -81,31 +81,17 @@ def made(
 ) -> dict[str, Any]:
     """The record of a network of these settings, trained on ``train_set`` with the seed of ``run`` and watched; the
     recipe is RECIPE unless another is given. Other questions of this folder train with it too."""
-    torch.manual_seed(run.seed)
-    model = create("attention56", num_classes=len(train_set.classes), **config)
     size = train_set.images.shape[2]
-    watched = test_set(WATCHED, size)
+    watched, test = test_set(WATCHED, size), test_set(TEST, size)
 
     def watch(model: ResidualAttentionNetwork, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
         views = Views(watched, mean, std)
         return {"answers": answers(model, views), "swaps": swaps(model, views), "shifts": shifts(model, views)}
 
-    fit(
-        model,
-        train_set,
-        test_set(TEST, size),
-        recipe or RECIPE,
-        out=folder,
-        seed=run.seed,
-        device=device,
-        precision="bfloat16",
-        progress=False,
-        watch=watch,
-    )
-    model = zoo.load_pretrained(folder)
+    model = trained(config, run.seed, train_set, test, folder, device, recipe or RECIPE, watch)
     record = dict(model.record)
     del record["sha256"]  # of weights that are not kept with the record
-    views = Views(test_set(TEST, size), record["mean"], record["std"])
+    views = Views(test, record["mean"], record["std"])
     return {
         "network": run.network,
         **record,
@@ -116,6 +102,34 @@ def made(
         "replacements": replacements(model, views),
         "features": features(model, views),
     }
+
+
+def trained(
+    config: dict[str, Any],
+    seed: int,
+    train_set: CuedSet,
+    test: CuedSet,
+    folder: Path,
+    device: str,
+    recipe: Recipe,
+    watch: Callable[..., dict[str, Any]],
+) -> ResidualAttentionNetwork:
+    """A network of these settings, trained with this seed and watched after each epoch; its record has the history."""
+    torch.manual_seed(seed)
+    model = create("attention56", num_classes=len(train_set.classes), **config)
+    fit(
+        model,
+        train_set,
+        test,
+        recipe,
+        out=folder,
+        seed=seed,
+        device=device,
+        precision="bfloat16",
+        progress=False,
+        watch=watch,
+    )
+    return zoo.load_pretrained(folder)
 
 
 @cache

@@ -34,11 +34,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from resattn import data, zoo
+from resattn import data
 from resattn.analysis import swap_masks
 from resattn.data import CuedSet, Normalise
-from resattn.networks import ResidualAttentionNetwork, create
-from resattn.training import fit
+from resattn.networks import ResidualAttentionNetwork
 
 from . import cued
 
@@ -53,29 +52,16 @@ KEPT = {"nal-seed0": "cued_three_nal"}
 def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run: its history, watched on the way, and what it does at its end."""
     train_set = data.cued_scenes("train", TRAIN, seed=run.seed, objects=len(CUES))
-    torch.manual_seed(run.seed)
-    model = create("attention56", num_classes=len(train_set.classes), **NETWORKS[run.network])
 
     def watch(model: ResidualAttentionNetwork, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
         views = Views(test_set(WATCHED), mean, std)
         return {"answers": answers(model, views), "swaps": over_pairs(by_pair(model, views))}
 
-    fit(
-        model,
-        train_set,
-        test_set(TEST),
-        RECIPE,
-        out=folder,
-        seed=run.seed,
-        device=device,
-        precision="bfloat16",
-        progress=False,
-        watch=watch,
-    )
-    model = zoo.load_pretrained(folder)
+    test = test_set(TEST)
+    model = cued.trained(NETWORKS[run.network], run.seed, train_set, test, folder, device, RECIPE, watch)
     record = dict(model.record)
     del record["sha256"]  # of weights that are not kept with the record
-    views = Views(test_set(TEST), record["mean"], record["std"])
+    views = Views(test, record["mean"], record["std"])
     pairs = by_pair(model, views)
     return {
         "network": run.network,
