@@ -55,6 +55,12 @@ def test_the_rule_of_three_objects_is_relative_to_the_answers_without_a_swap(swa
     assert cues.one_mask_of_three(run) is holds and cues.carrier(run) == "two"
 
 
+@pytest.mark.parametrize(("carrying", "holds"), [(4, True), (3, False)])
+def test_the_claim_of_three_objects_asks_for_four_runs_of_five(carrying, holds) -> None:
+    runs = [{"answers": [0.84, 0.04], "swaps": {"one": [0.02, 0.8 if i < carrying else 0.1, 0.05]}} for i in range(5)]
+    assert cues.among_three(runs) == (carrying, holds)
+
+
 @pytest.mark.parametrize(
     ("swap", "mask", "trunk", "found"),
     [

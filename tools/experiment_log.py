@@ -154,9 +154,10 @@ def one_module(runs: list[Run]) -> Iterator[Verdict]:
 
 def three_objects(runs: list[Run]) -> Iterator[Verdict]:
     for network in ("arl", "nal"):
-        found = [cues.one_mask_of_three(run) for run in cues.of(runs, network)]
-        word = "holds" if sum(found) >= 4 else "did not show"
-        yield f"One mask carries the choice among three, {network.upper()}", word, f"{sum(found)} of {len(found)}"
+        found = cues.of(runs, network)
+        count, holds = cues.among_three(found)
+        word = "holds" if holds else "did not show"
+        yield f"One mask carries the choice among three, {network.upper()}", word, f"{count} of {len(found)}"
 
 
 def unseen(runs: list[Run]) -> Iterator[Verdict]:

@@ -78,6 +78,13 @@ def one_mask_of_three(run: Mapping[str, Any]) -> bool:
     return any(own <= 0.05 and named >= 0.9 * run["answers"][0] for own, named, _ in swaps)
 
 
+def among_three(runs: Runs) -> tuple[int, bool]:
+    """How many runs of one network are :func:`one_mask_of_three`, and whether the claim holds of it: in four of five.
+    The rule of ``experiments/three_objects.py``."""
+    count = sum(map(one_mask_of_three, runs))
+    return count, count >= 0.8 * len(runs)
+
+
 def figure_1(run: Mapping[str, Any]) -> tuple[str | None, bool]:
     """The one module whose mask carries the choice between two objects, or None, and whether Fig. 1 holds for it: its
     mask moves to the object that counts, and the trunk's output beside it does not. The rule of
