@@ -104,7 +104,9 @@ def test_networks_that_differ_from_seed_to_seed_decide_nothing_about_noise():
     assert judges.helps_under_noise(noise({}, 0.0, wobble=0.02))[0] == "did not show"
 
 
-@pytest.mark.parametrize(("between", "word"), [(-0.2, "holds"), (0.2, "did not show"), (0.001, "refuted")])
+@pytest.mark.parametrize(  # the second leans: resolved, and its interval reaches above −0.02
+    ("between", "word"), [(-0.2, "holds"), (-0.0215, "did not show"), (0.2, "did not show"), (0.001, "refuted")]
+)
 def test_a_filter_turns_down_mislabelled_pictures(between, word):
     assert judges.filters_wrong_labels(noise({}, between))[0] == word
 
@@ -154,21 +156,30 @@ def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
     word, numbers = gradient_judges.unheard_object([])
     assert word == "holds in part" and numbers["networks"] >= 2
     assert numbers["arl_own"] < 5 < 20 < numbers["arl_factor"] and numbers["arl_swapped"] > 50
-    assert numbers["moved"] >= numbers["networks"] - 1  # all but the ARL network of seed 2
+    assert numbers["carrying"] == numbers["networks"] - 1  # all but the ARL network of seed 2
     for shares, expected in (
         ({"own": 1.0, "swapped": 99.0, "factor": 2.0}, "holds"),
         ({"own": 1.0, "swapped": 60.0, "factor": 2.0}, "did not show"),
         ({"own": 9.0, "swapped": 99.0, "factor": 2.0}, "did not show"),
     ):
-        monkeypatch.setattr(gradient_judges, "_shares", lambda model, shares=shares: shares)
+        monkeypatch.setattr(gradient_judges, "_shares", lambda model, shares=shares: shares | {"named": 90.0})
         assert gradient_judges.unheard_object([])[0] == expected
     few = iter([60.0] * 3 + [99.0] * 3)  # three of six are not most
     monkeypatch.setattr(
         gradient_judges.zoo, "list_pretrained", lambda: [f"cued_{f}{i}" for f in ("arl", "nal") for i in range(3)]
     )
     monkeypatch.setattr(gradient_judges.zoo, "load_pretrained", lambda name: name)
-    monkeypatch.setattr(gradient_judges, "_shares", lambda model: {"own": 1.0, "swapped": next(few), "factor": 9.0})
+    shares = {"own": 1.0, "factor": 9.0, "named": 90.0}
+    monkeypatch.setattr(gradient_judges, "_shares", lambda model: shares | {"swapped": next(few)})
     assert gradient_judges.unheard_object([])[0] == "did not show"
+    turning = iter([90.0, 90.0, 60.0] * 2)  # the third of each arm is not among those whose mean is told
+    monkeypatch.setattr(
+        gradient_judges,
+        "_shares",
+        lambda model: shares | {"swapped": 99.0, "named": (named := next(turning)), "own": 1.0 if named > 70 else 4.0},
+    )
+    numbers = gradient_judges.unheard_object([])[1]
+    assert (numbers["carrying"], numbers["arl_own"], numbers["nal_own"]) == (4, 1.0, 1.0)
 
 
 def labels(last: float, lead: float = 1.0, networks: int = 5) -> list[dict]:
@@ -181,6 +192,13 @@ def test_the_right_label_is_preferred_by_the_rule_of_its_experiment():
     assert gradient_judges.right_label_preferred(labels(-1.5))[0] == "holds in part"
     assert gradient_judges.right_label_preferred(labels(-1.5, lead=8.0))[0] == "holds"
     assert gradient_judges.right_label_preferred(labels(1.5))[0] == "did not show"
+    two = [run | {"network": f"two {run['network']}"} for run in labels(1.5)]
+    for run in two:
+        run["modules"] = {name: run["modules"][name] for name in ("a", "c")}
+    two[0] = two[0] | {"modules": labels(-1.5)[0]["modules"] | {}}
+    del two[0]["modules"]["b"]
+    word, numbers = gradient_judges.right_label_preferred(labels(-1.5) + two)
+    assert word == "holds in part" and (numbers["of_two"], numbers["two"], numbers["preferring"]) == (1, 5, 5)
     runs = labels(-1.5)
     runs[0]["modules"] = runs[0]["modules"] | {"c": {"rank": [-0.2, 0.3, 0.2], "lead": [0.1, 0.2, 0.3]}}
     assert gradient_judges.right_label_preferred(runs)[0] == "did not show"
@@ -222,9 +240,12 @@ def test_sky_below_and_object_above_needs_every_network_and_the_control():
     good = [followed("arl"), followed("arl"), followed("arl"), followed("nal")]
     assert judge([*good, flat])[0] == "holds"
     assert judge([*good, followed("trunk")])[0] == "holds in part", "a network without masks shows the same order"
+    bad = [followed(network, sky=0.1, top=-0.3) for network in ("arl", "arl", "arl", "nal")]
+    assert judge([*bad, flat])[0] == "holds in part", "the order alone, as no network without masks has it"
+    assert judge([*bad, followed("trunk")])[0] == "did not show", "the order is there, and not about masks"
     word, numbers = judge([*good[:3], followed("nal", sky=0.1), flat])
     assert word == "holds in part" and (numbers["sky"], numbers["top"], numbers["n"]) == (3, 4, 4)
-    assert judge([*good[:3], followed("nal", edges=(0.1, 0.3, 0.2)), flat])[0] == "did not show"
+    assert judge([*good[:3], followed("nal", edges=(0.1, 0.3, 0.2)), flat])[0] == "holds in part"
     with pytest.raises(judges.Unfinished, match="4 / 5"):
         judge(good)
     photographs = {"network": "arl", "modules": {"stage1": {"gain": -0.5}}}

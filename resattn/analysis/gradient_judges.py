@@ -27,7 +27,7 @@ def unheard_object(_: Records) -> Judgement:
     """The shipped networks of Cued Scenes, at the module whose mask carries the choice: of the trunk's signal on both
     objects, the share on the one that does not count. "holds" if equation 2's factor alone, behind a mask without
     places, brings it below 5 % in every network; "holds in part" if the masks as they are do, and in most networks that
-    of the other cue leaves more than 80 %."""
+    of the other cue leaves more than 80 %. The means are over the networks in which one mask turns most answers."""
     found = {
         fusion: [
             _shares(zoo.load_pretrained(name)) for name in zoo.list_pretrained() if name.startswith(f"cued_{fusion}")
@@ -39,18 +39,20 @@ def unheard_object(_: Records) -> Judgement:
     decided = all(shares["own"] < 5 for shares in every) and 2 * moved > len(every)
     alone = all(shares["factor"] < 5 for shares in every)
     word = "holds" if decided and alone else "holds in part" if decided else "did not show"
+    carrying = {fusion: [shares for shares in networks if shares["named"] > 70] for fusion, networks in found.items()}
     numbers = {
-        f"{fusion}_{name}": sum(shares[name] for shares in networks) / len(networks)
-        for fusion, networks in found.items()
+        f"{fusion}_{name}": sum(shares[name] for shares in networks) / max(1, len(networks))
+        for fusion, networks in carrying.items()
         for name in ("own", "swapped", "factor")
     }
-    return word, {**numbers, "networks": len(every), "moved": moved}
+    return word, {**numbers, "networks": len(every), "carrying": sum(map(len, carrying.values()))}
 
 
 def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     """Shares on the object that does not count, in per cent: with the network's own masks; with one mask from the other
-    cue, the one that changes the answer most; with a mask without places forward and the network's own factor back."""
-    pictures = data.cued_scenes("test", 60)
+    cue, the one that changes the answer most; with a mask without places forward and the network's own factor back.
+    And of the answers, with that mask from the other cue, those that name the other object. As in chapter 6."""
+    pictures = data.cued_scenes("test", 90)
     both = [pictures, pictures.recued()]
     normalise = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
     x = normalise(torch.cat([some.images for some in both]))  # [2N, 3, H, W]
@@ -70,7 +72,8 @@ def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     factor = masks[name] + (model.config.fusion == "arl")  # [2N, C, h, w]
     flat = forced(model, {name: "mean"})
     swapped = share(forced(model, {name: other[name]}))
-    return {"own": share(model), "swapped": swapped, "factor": share(flat, factor)}
+    named = _percent(int(moved[name]) / len(x))
+    return {"own": share(model), "swapped": swapped, "factor": share(flat, factor), "named": named}
 
 
 def right_label_preferred(records: Records) -> Judgement:
@@ -82,10 +85,14 @@ def right_label_preferred(records: Records) -> Judgement:
             mean, half, p = module["rank"]
             ranks[run["network"], name] = Difference(mean, half, p, run["pictures"])
     stands = holm({" ".join(key): rank for key, rank in ranks.items()})
-    deep = {run["network"]: list(run["modules"])[-1] for run in records if len(run["modules"]) == 3}
+    last = {run["network"]: list(run["modules"])[-1] for run in records}
+    two, deep = ({n: last[n] for n in last if sum(n == m for m, _ in ranks) == count} for count in (2, 3))
     _need(list(deep), 5)
-    preferring = sum(stands[" ".join(key)] and ranks[key].mean < 0 for key in deep.items())
+    preferring, of_two = (
+        sum(stands[" ".join(key)] and ranks[key].mean < 0 for key in some.items()) for some in (deep, two)
+    )
     small = all(abs(m["lead"][0]) + m["lead"][1] < 5 for run in records for m in run["modules"].values())
     leads = [run["modules"][deep[run["network"]]]["lead"][0] for run in records if run["network"] in deep]
     word = "did not show" if preferring < len(deep) else "holds in part" if small else "holds"
-    return word, {"preferring": preferring, "networks": len(deep), "low": min(leads), "high": max(leads)}
+    counts = {"preferring": preferring, "networks": len(deep), "of_two": of_two, "two": len(two)}
+    return word, {**counts, "low": min(leads), "high": max(leads)}

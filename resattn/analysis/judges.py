@@ -81,7 +81,10 @@ def masks_beat_units(records: Records) -> Judgement:
     better = sum(stands[name] and found[name].mean > 0 for name in ("arl", "nal"))
     word = ("did not show", "holds in part", "holds")[better]
     inside = sum(found[name].within(2.0) for name in ("arl", "nal"))
-    return word, {"inside": inside, **{name: str(difference) for name, difference in found.items()}}
+    twins = {c.task: c.difference for c in never_worse.comparisons() if c.counterpart == never_worse.TWIN}
+    signs = [twins[task].mean > 0 for task, standing in holm(twins).items() if standing]
+    others = {"n": len(twins), "better": signs.count(True), "worse": signs.count(False)}
+    return word, {"inside": inside, **others, **{name: str(difference) for name, difference in found.items()}}
 
 
 def found_at(history: Records) -> int:
@@ -91,8 +94,9 @@ def found_at(history: Records) -> int:
 
 
 def sky_below_object_above(records: Records) -> Judgement:
-    """The rule of experiments.followed, over every trained network with masks: the mean of the first mask dims the sky,
-    that of the last is high on the object, and the order from edges to objects is not there without masks too."""
+    """The rule of experiments.followed, over every trained network with masks: the mean of the first mask dims the sky;
+    that of the last is high on the object; the order from edges to objects is there, and not without masks too. "holds
+    in part" if one or two of the three do."""
     runs = [run for run in records if "shares" in next(iter(run["modules"].values()))]  # Scenes, with true pixels
     masked = [run for run in runs if run["network"] in ("arl", "nal")]
     bare = [run for run in runs if run["network"] == "trunk"]
@@ -102,9 +106,8 @@ def sky_below_object_above(records: Records) -> Judgement:
     top = sum(mean[-1]["object"] > 0.1 for mean in means)
     order = sum(from_edges_to_objects(run, "mask") for run in masked)
     without = sum(from_edges_to_objects(run, "trunk") for run in bare)
-    ordered = order == len(masked)
-    shown = sky == top == len(masked) and ordered and not without
-    word = "holds" if shown else "holds in part" if ordered else "did not show"
+    shown = [sky == len(masked), top == len(masked), order == len(masked) and not without]
+    word = "holds" if all(shown) else "holds in part" if any(shown) else "did not show"
     return word, {"sky": sky, "top": top, "order": order, "n": len(masked), "bare": without, "bare_n": len(bare)}
 
 
@@ -244,7 +247,8 @@ def helps_under_noise(records: Records) -> Judgement:
 
 def filters_wrong_labels(records: Records) -> Judgement:
     """The rule of experiments.noise for the mechanism, at the last module after the last epoch, half of the labels
-    wrong: log gain of wrongly less rightly labelled pictures; "refuted" if the interval lies inside ± 0.02."""
+    wrong: log gain of wrongly less rightly labelled pictures; "refuted" if the interval lies inside ± 0.02. A mask
+    filters, in the words of chapter 9, if the interval lies below −0.02."""
     found = {}
     for network in ("arl", "nal"):
         histories = _by_seed(records, "history", network=network, noise=0.5)
@@ -252,7 +256,7 @@ def filters_wrong_labels(records: Records) -> Judgement:
         found[network] = one_sample(
             [100 * list(history[-1]["filter"].values())[-1]["between"] for history in histories]
         )
-    filtering = sum(difference.resolved and difference.mean < 0 for difference in found.values())
+    filtering = sum(difference.mean + difference.half < -2.0 for difference in found.values())
     none = all(difference.within(2.0) for difference in found.values())
     word = "refuted" if none else ("did not show", "holds in part", "holds")[filtering]
     return word, {name: str(difference) for name, difference in found.items()}

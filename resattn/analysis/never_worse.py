@@ -6,8 +6,9 @@ contained in the network: M = 0 gives it under ARL, M = 1 under NAL. That traini
 not contained, and asks what masks are worth.
 
 The comparisons were gathered from grids that had run for questions of their own: all of this is exploratory. A grid is
-admitted when all of its planned runs are there. Two older grids are left out, "label_noise" and "cifar_tables": their
-seeds share one small set of training pictures, so their intervals would speak of first weights and order alone.
+admitted when all of its planned runs are there, and then with every setting in which it has both networks, those near
+guessing too, so that nobody chooses which is shown. Two older grids are left out, "label_noise" and "cifar_tables":
+their seeds share one small set of training pictures, so their intervals would speak of first weights and order alone.
 """
 
 from collections.abc import Mapping
@@ -53,11 +54,11 @@ GRIDS = (
     Grid("unseen", 20, "… half of the cued classes left out"),
     Grid("noise_control", 40, "… wrong labels marked", {"kind": "mark"}),
     Grid("noise_control", 40, "… wrong labels name the other", {"kind": "other"}),
-    Grid("supervision", 526, "Scenes, 300 pictures", {"labels": 300}, "scores"),
-    Grid("supervision", 526, "Scenes, 3,000 pictures", {"labels": 3000}, "scores"),
+    *(Grid("supervision", 526, f"Scenes, {n:,} pictures", {"labels": n}, "scores") for n in (100, 300, 1000, 3000)),
     Grid("noise", 30, "Scenes, 20,000 pictures", {"noise": 0.0}),
     Grid("noise", 30, "… half of the labels wrong", {"noise": 0.5}),
-    Grid("depth", 242, "Scenes, nine modules", {"modules": 3, "steps": 4000}),
+    Grid("depth", 242, "… three modules, 1,000 steps", {"modules": 1, "steps": 1000}),
+    *(Grid("depth", 242, f"… nine modules, {n:,} steps", {"modules": 3, "steps": n}) for n in (60, 250, 1000, 4000)),
     Grid("cifar", 12, "CIFAR-10, all pictures"),
 )
 
