@@ -244,6 +244,7 @@ def test_authors_are_named_as_in_the_book() -> None:
     assert authors_and_year(works["wang2017residual"]) == ("Wang et al.", "2017")
     assert authors_and_year(works["kingma2015adam"]) == ("Kingma and Ba", "2015")
     assert authors_and_year(works["nesterov1983"]) == ("Nesterov", "1983")
+    assert authors_and_year(works["vanlaarhoven2017l2"]) == ("van Laarhoven", "2017")
 
 
 # --- where the repository lives

@@ -90,7 +90,8 @@ def labels(chapters: Iterable[Path], bibliography: Path) -> Labels:
 
 def authors_and_year(entry: Entry) -> tuple[str, str]:
     """("Wang et al.", "2017"), ("He and Sun", "2015"), ("Nesterov", "1983")."""
-    names = [" ".join(person.last_names).replace("{", "").replace("}", "") for person in entry.persons["author"]]
+    people = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
+    names = [name.replace("{", "").replace("}", "") for name in people]
     first = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else f"{names[0]} et al."
     return first, entry.fields["year"]
 

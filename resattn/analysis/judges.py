@@ -247,8 +247,8 @@ def helps_under_noise(records: Records) -> Judgement:
 
 def filters_wrong_labels(records: Records) -> Judgement:
     """The rule of experiments.noise for the mechanism, at the last module after the last epoch, half of the labels
-    wrong: log gain of wrongly less rightly labelled pictures; "refuted" if the interval lies inside ± 0.02. A mask
-    filters, in the words of chapter 9, if the interval lies below −0.02."""
+    wrong: log gain of wrongly less rightly labelled pictures; "refuted" if the interval lies inside ± 0.02; it
+    filters if the interval lies below −0.02."""
     found = {}
     for network in ("arl", "nal"):
         histories = _by_seed(records, "history", network=network, noise=0.5)

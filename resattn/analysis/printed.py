@@ -1,5 +1,6 @@
-"""What the paper prints: the results of Wang et al. (CVPR 2017), Tables 1 and 3 to 7 and Fig. 4, one run each (chapter
-11). Errors are in per cent, on CIFAR-10 unless said otherwise; Table 2 is a layout and prints no result.
+"""What the paper prints: the results of Wang et al. (CVPR 2017), Tables 1 and 3 to 7 and Fig. 4 (chapter 11). It does
+not say of how many runs a number is. Errors are in per cent, on CIFAR-10 unless said otherwise; Table 2 is a layout and
+prints no result.
 
 ``TABLE_3["Attention-56"]`` is the error with attention residual learning, and with naive attention.
 """
