@@ -7,14 +7,13 @@ python -m grading prove soft_mask
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
 from resattn.zoo.checkpoints import write_aside
 
-from . import batch, notebooks, prove, reports
+from . import batch, by_hand, notebooks, prove, reports
 from .assignments import NAMES, load
 
 
@@ -76,29 +75,45 @@ def _release(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1; got {options.jobs}")
+    assignment, sheet = load(options.assignment), options.out / "written.csv"
+    older = by_hand.is_older(sheet)
     found = batch.grade_all(options.assignment, options.variant, options.submitted, options.out, options.jobs)
-    assignment = load(options.assignment)
     refused = [f"  {marks.student}: {marks.refused}" for marks in found if marks.refused]
     print(f"{len(found)} hand-ins of {assignment.points()} points each: {options.out / 'marks.csv'}")
     if refused:
         print(f"{len(refused)} could not be graded:", *refused, sep="\n")
-    open_rows = [w for marks in found for w, words in marks.words.items() if words]
-    print(f"{len(open_rows)} written answers for a person: fill in {options.out / 'written.csv'} and run this again")
+    written = by_hand.matched(by_hand.read(sheet, assignment), found)
+    waiting = [w for marks in found for w in marks.texts if w not in written.points.get(marks.student, {})]
+    print(f"{len(waiting)} written answers wait for a person: fill in {sheet} and run this again")
+    _say_what_does_not_count(sheet, written, older)
     return 0
+
+
+def _say_what_does_not_count(path: Path, sheet: by_hand.Sheet, older: bool) -> None:
+    """What the points in the sheet are not taken for; nothing where all of them count."""
+    if older:
+        print(
+            f"{path} has no column text, as in earlier versions: its points count where the number of words is the "
+            "same, a 0 only where there are no words; look again at students who have handed in a second time"
+        )
+    if sheet.earlier:
+        rows = [f"  {row.student}, {row.question}: {row.points:g}" for row in sheet.earlier]
+        print(f"rows of {path} that do not count, since their text is not in this batch:", *rows, sep="\n")
 
 
 def _gradebook(options: argparse.Namespace) -> int:
     assignment = load(options.assignment)
-    kept = options.out / "batch.json"
-    if not kept.exists():
-        raise ValueError(f"{options.out} holds no marks: run the grade command first")
-    variant = json.loads(kept.read_text())["variant"]
-    written = reports.read_sheet(options.out / "written.csv", assignment)
+    variant, marks = batch.finished(options.out, assignment.name)
+    path = options.out / "written.csv"
+    written = by_hand.matched(by_hand.read(path, assignment), marks)
     stem = notebooks.file_stem(assignment, variant)
     # nbgrader starts alembic by its name: it lies beside the interpreter, whether the environment is activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    number = reports.to_gradebook(options.database, assignment, stem, list(batch.finished(options.out)), written)
+    number = reports.to_gradebook(options.database, assignment, stem, marks, written.points)
     print(f"{number} students entered in {options.database}")
+    if others := reports.left_alone(options.database, assignment, marks):
+        print(f"left as they are, since they are not in this batch: {', '.join(others)}")
+    _say_what_does_not_count(path, written, by_hand.is_older(path))
     return 0
 
 

@@ -4,45 +4,53 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from tqdm import tqdm
 
 from resattn.zoo.checkpoints import write_json
 
-from . import reports
-from .assignments import load
+from . import by_hand, reports
+from .assignments import NAMES, load
 from .marks import Key, Line, Marks, grade, key
 from .run import Server
 
 KINDS = (".ipynb", ".zip")
+LIST = "marks.json"  # the rows of marks.csv, whole: students without a file included, earlier students not
 
 
-def hand_ins(folder: Path) -> list[tuple[str, Path | None]]:
-    """Students and their files: ``folder/STUDENT.zip``, or what is below ``folder/STUDENT``, as nbgrader does.
+def hand_ins(folder: Path, name: str) -> list[tuple[str, Path | None]]:
+    """Students and their files for an assignment: ``folder/STUDENT.zip``, or what is below ``folder/STUDENT``.
 
-    The newest file of a student counts; None where a student's folder has none. Raises ValueError for no students.
+    Where nbgrader's ``folder/STUDENT/ASSIGNMENT`` is there, only what lies in it; never what lies in such a folder of
+    another assignment. The newest file of a student counts; None where a student's folder has none. Raises ValueError
+    for no students.
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
     found: dict[str, list[Path]] = {}
+    others = set(NAMES) - {name}
     for entry in sorted(folder.iterdir()):
         if entry.is_symlink() or entry.name.startswith("."):
             continue
-        name = entry.name if entry.is_dir() else entry.stem
-        name = name.encode("utf-8", "replace").decode()  # a name in another encoding, as old archives have them
+        student = entry.name if entry.is_dir() else entry.stem
+        student = student.encode("utf-8", "replace").decode()  # a name in another encoding, as old archives have them
         if entry.is_dir():
-            files = [p for p in entry.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
-            found.setdefault(name, []).extend(p for p in files if ".ipynb_checkpoints" not in p.parts)
+            own = entry / name
+            inside = own if own.is_dir() and not own.is_symlink() else entry
+            files = [p for p in inside.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
+            elsewhere = others | {".ipynb_checkpoints"}
+            files = [p for p in files if elsewhere.isdisjoint(p.relative_to(inside).parts)]
+            found.setdefault(student, []).extend(files)
         elif entry.suffix in KINDS:
-            found.setdefault(name, []).append(entry)
+            found.setdefault(student, []).append(entry)
     if not found:
         raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
     newest = {
-        name: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for name, paths in found.items()
+        student: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for student, paths in found.items()
     }
     return sorted(newest.items())
 
@@ -55,7 +63,8 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     """
     assignment = load(name)
     assignment.values(variant)
-    students = hand_ins(folder)
+    students = hand_ins(folder, name)
+    by_hand.read(out / "written.csv", assignment)  # a row that does not fit is said now, and not after the batch
     seed = _seed(out, name, variant)
     answers = key(name, variant, seed)
     made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, answers.calls
@@ -101,14 +110,16 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
 
 
 def report(name: str, batch: list[Marks], out: Path) -> None:
-    """Write ``marks.csv``, ``written.csv``, ``written.html`` and ``feedback/``.
+    """Write ``marks.csv``, ``written.csv``, ``written.html``, ``feedback/``, and the list that the gradebook gets.
 
-    The points of ``written.csv`` are taken over as far as they are filled in.
+    The points of ``written.csv`` are taken over as far as they are filled in, for the texts that they are for.
     """
     assignment = load(name)
-    written = reports.read_sheet(out / "written.csv", assignment)
+    sheet = by_hand.matched(by_hand.read(out / "written.csv", assignment), batch)
+    written = sheet.points
+    write_json(out / LIST, {"marks": [dataclasses.asdict(marks) for marks in batch]})
     reports.table(out / "marks.csv", assignment, batch, written)
-    reports.sheet(out / "written.csv", assignment, batch, written)
+    by_hand.write(out / "written.csv", assignment, batch, sheet)
     reports.answers(out / "written.html", assignment, batch)
     (out / "feedback").mkdir(exist_ok=True)
     for marks in batch:
@@ -142,14 +153,23 @@ def _kept(path: Path, digest: str) -> Marks | None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["made_of"] != digest:
             return None
-        marks = kept["marks"]
-        return Marks(**(marks | {"lines": [Line(**line) for line in marks["lines"]]}))
+        return _marks(kept["marks"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def finished(out: Path) -> Iterator[Marks]:
-    """The marks of an earlier batch, for the gradebook."""
-    for path in sorted((out / "results").glob("*.json")):
-        marks = json.loads(path.read_text(encoding="utf-8"))["marks"]
-        yield Marks(**(marks | {"lines": [Line(**line) for line in marks["lines"]]}))
+def _marks(kept: dict[str, Any]) -> Marks:
+    return Marks(**(kept | {"lines": [Line(**line) for line in kept["lines"]]}))
+
+
+def finished(out: Path, name: str) -> tuple[str, list[Marks]]:
+    """The variant and the marks of the last batch that came to its end: who stands in ``marks.csv``, and nobody else.
+
+    Raises ValueError where there is none in ``out``, or one of another assignment.
+    """
+    if not (out / LIST).exists():
+        raise ValueError(f"{out} holds no marks of a whole batch: run the grade command first")
+    kept = json.loads((out / "batch.json").read_text(encoding="utf-8"))
+    if kept["assignment"] != name:
+        raise ValueError(f"{out} holds the marks of {kept['assignment']}, and not of {name}")
+    return str(kept["variant"]), [_marks(marks) for marks in json.loads((out / LIST).read_text("utf-8"))["marks"]]

@@ -13,15 +13,40 @@ def wave(*shape: int, start: float = 1.0) -> np.ndarray:
     return np.sin(start + 1.7 * np.arange(np.prod(shape))).reshape(shape)
 
 
+def joined(value: Any) -> list[np.ndarray]:
+    """The arrays of an answer. Several numbers are one array, whether they
+    come as a list, a tuple or an array; so are several arrays of one shape.
+    """
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value, key=str)]
+    if isinstance(value, (tuple, list)):
+        parts = [joined(item) for item in value]
+        arrays = [array for part in parts for array in part]
+        if not arrays:
+            return [np.zeros(0)]
+        single = all(len(part) == 1 for part in parts)
+        if single and len({array.shape for array in arrays}) == 1:
+            return [np.stack(arrays)]
+        if all(array.ndim < 2 for array in arrays):  # a mean, and two ends
+            return [np.concatenate([array.ravel() for array in arrays])]
+        return arrays
+    if hasattr(value, "detach"):  # a tensor
+        value = value.detach().cpu().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        kind = type(value).__name__
+        raise TypeError(f"an answer hands back numbers; got {kind}")
+    return [array]
+
+
 def fingerprint(value: Any) -> float:
     """One number that stands for all of an answer, in order and shape."""
-    if isinstance(value, (tuple, list)):
-        return sum((k + 1) * fingerprint(v) for k, v in enumerate(value))
-    if hasattr(value, "detach"):
-        value = value.detach().numpy()
-    array = np.asarray(value, dtype=float)
-    weights = np.cos(0.9 * np.arange(array.size)).reshape(array.shape)
-    return float((array * weights).sum() + 0.01 * sum(array.shape))
+    total = 0.0
+    for k, array in enumerate(joined(value)):
+        weights = np.cos(0.9 * np.arange(array.size)).reshape(array.shape)
+        found = float((array * weights).sum() + 0.01 * sum(array.shape))
+        total += (k + 1) * found
+    return total
 
 
 def check(name: str, call: Any, expected: float) -> None:
@@ -67,7 +92,8 @@ def collect(file: str, names: list[str], written: list[str]) -> None:
         print(f"  {name}: {state if text else 'no cell with this mark'}")
     for name in written:
         text = cells.get(name, "")
-        blank = not text or "*Your answer here.*" in text
+        stubs = "*Your answer here.*", "YOUR ANSWER HERE"
+        blank = not text or any(stub in text for stub in stubs)
         state = "blank" if blank else f"{len(text.split())} words"
         print(f"  {name}: {state}")
     size = f"{target.stat().st_size:,} bytes"

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from . import walls
+from .checks import joined
 
 try:
     import torch
@@ -43,17 +44,11 @@ def is_tensor(value: Any) -> bool:
 
 
 def flatten(value: Any) -> list[np.ndarray]:
-    """What an answer returned, as a list of arrays: an array, a tensor, a number, or a tuple, list or dict of these."""
-    if is_tensor(value):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, dict):
-        return [array for key in sorted(value, key=str) for array in flatten(value[key])]
-    if isinstance(value, tuple | list):
-        return [array for item in value for array in flatten(item)]
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"an answer hands back numbers; got {array.dtype}")
-    return [np.array(array, dtype=array.dtype.newbyteorder("="))]
+    """What an answer returned, as a list of arrays: an array, a tensor, a number, or a tuple, list or dict of these.
+
+    They are put together as in the instant checks, so that the two cannot disagree on the form of an answer.
+    """
+    return [np.array(array, dtype=array.dtype.newbyteorder("=")) for array in joined(value)]
 
 
 def wave(shape: tuple[int, ...], start: float = 1.0) -> np.ndarray:
@@ -133,6 +128,7 @@ def define(job: dict[str, Any]) -> dict[str, Any]:
         except Exception:
             continue  # something that this answer may not even use
     tree = ast.parse(job["answer"])
+    answer = None  # the last thing of that name that can be called: a trial below it may keep a result under the name
     for node in tree.body:  # as in a kernel, what stands before an error has happened
         try:
             exec(compile(ast.Module([node], []), "answer", "exec"), names)
@@ -140,6 +136,10 @@ def define(job: dict[str, Any]) -> dict[str, Any]:
             if job["name"] in names:
                 break
             raise
+        if callable(names.get(job["name"])):
+            answer = names[job["name"]]
+    if answer is not None:
+        names[job["name"]] = answer
     names[job["question"]] = names[job["name"]]
     return names
 

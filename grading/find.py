@@ -1,7 +1,8 @@
 """Finding the answers in a notebook that students have worked on, whatever happened to its cells.
 
 An answer is looked for by the ``grade_id`` of its cell, and by its name in every other cell. Of several, the last one
-that is filled in counts, as in a kernel that runs from top to bottom. Cells that became text are read as code.
+that is filled in counts, as in a kernel that runs from top to bottom. Cells that became text are read as code. A
+variable that only has the name of an answer, such as a result kept below it, is no answer.
 """
 
 import ast
@@ -17,6 +18,8 @@ from typing import Any
 LARGEST = 50 * 2**20  # bytes of a hand-in: pictures in outputs take some
 MOST_CODE = 500_000  # characters of Python in a notebook: reading it takes a thousand times that, in memory
 DEFINES = re.compile(r"^(def|class) ", re.MULTILINE)
+# What nbgrader puts into the blanks when it makes a release itself, beside what stands there in ours.
+STUBS = (("NotImplementedError()", "NotImplementedError"), ("YOUR ANSWER HERE", "*Your answer here.*"))
 MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$")  # what a notebook understands and Python does not
 
 
@@ -38,29 +41,62 @@ class Cell:
     grade_id: str
     tree: ast.Module | None  # None: no Python
 
+    def functions(self) -> list[str]:
+        """The names of its functions, classes and lambdas."""
+        return [name for node in self._body() for name in _function_names(node)]
+
     def defines(self) -> list[str]:
-        body = self.tree.body if self.tree else []
-        functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        targets = [
-            t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
-        ]
-        return functions + targets
+        """The names of its functions and classes, and of all variables."""
+        functions = [node.name for node in self._body() if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        return functions + [name for node in self._body() for name in _targets(node)]
+
+    def _body(self) -> list[ast.stmt]:
+        return self.tree.body if self.tree else []
 
 
-def read(path: Path) -> list[Cell]:
-    """The cells of a hand-in, an .ipynb or a .zip that holds one. Raises Refused with one sentence."""
+@dataclass(frozen=True)
+class Notebook:
+    """What was handed in; ``release`` is the assignment and variant that it was made for, where it says so."""
+
+    cells: list[Cell]
+    release: tuple[str, str] | None
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    """The variables that a statement assigns."""
+    return [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
+
+
+def _function_names(node: ast.stmt) -> list[str]:
+    """The names that a statement gives to a function, a class or a lambda."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    return _targets(node) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) else []
+
+
+def read(path: Path) -> Notebook:
+    """A hand-in, an .ipynb or a .zip that holds one. Raises Refused with one sentence."""
     if path.stat().st_size > LARGEST:
         raise Refused(f"the file is larger than {LARGEST // 2**20} MB")
     try:
         text = _unzipped(path) if path.suffix == ".zip" else path.read_bytes()
-        found = list(_cells(json.loads(text.decode("utf-8-sig"))["cells"]))
+        raw = json.loads(text.decode("utf-8-sig"))
+        places = [raw.get("metadata"), *(cell.get("metadata") for cell in raw["cells"])]
+        found = Notebook(list(_cells(raw["cells"])), next(filter(None, map(_release, places)), None))
     except Refused:
         raise
     except Exception as error:  # whatever a damaged or hostile file makes of the readers: a password, a depth, …
         raise Refused("the file is no notebook (format 4) that can be read") from error
-    if not found:
+    if not found.cells:
         raise Refused("the notebook has no cells")
     return found
+
+
+def _release(about: Any) -> tuple[str, str] | None:
+    """The assignment and the variant in the metadata of a notebook or a cell; None where they are not there."""
+    own = about.get("resattn") if isinstance(about, dict) else None
+    found = (own.get("assignment"), own.get("variant")) if isinstance(own, dict) else (None, None)
+    return (found[0], found[1]) if isinstance(found[0], str) and isinstance(found[1], str) else None
 
 
 def _unzipped(path: Path) -> bytes:
@@ -104,19 +140,34 @@ def parsed(code: str) -> ast.Module | None:
 
 
 def same_code(one: Cell, blank: str) -> bool:
+    """Whether a cell holds the code of its blank, whichever tool left the blank."""
     try:
-        return one.tree is not None and ast.dump(one.tree) == ast.dump(ast.parse(blank))
-    except (SyntaxError, RecursionError):
+        text = as_released(one.text)
+        tree = one.tree if text == one.text else ast.parse(text)
+        return tree is not None and ast.dump(tree) == ast.dump(ast.parse(blank))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 
 
+def as_released(text: str) -> str:
+    """The text of a cell with nbgrader's stubs written as ours."""
+    for theirs, ours in STUBS:
+        text = text.replace(theirs, ours)
+    return text
+
+
 def answer(cells: list[Cell], question: str, blank: str, others: set[str]) -> Answer | None:
-    """The answer to a question; None if it is blank or not there. Raises Refused where its cell is no Python."""
+    """The answer to a question; None if it is blank or not there. Raises Refused where its cell is no Python.
+
+    Functions, classes and lambdas count wherever they stand. Anything else that is assigned to the name counts in the
+    marked cell (``pool = partial(…)``), and elsewhere only where there is nothing better.
+    """
     marked = [c for c in cells if c.grade_id == question]
     named = [c for c in cells if question in c.defines()]
     filled = [c for c in cells if (c in named or c in marked) and c.tree is not None and c.tree.body]
     filled = [c for c in filled if not same_code(c, blank)]
-    good = [c for c in filled if question in c.defines()]
+    good = [c for c in filled if question in c.functions() or (c in marked and question in c.defines())]
+    good = good or [c for c in filled if question in c.defines()]
     if good:
         note = "it stands there more than once; the last one counts" if len({c.text for c in good}) > 1 else ""
         if not note and good[-1].kind != "code":
@@ -125,23 +176,25 @@ def answer(cells: list[Cell], question: str, blank: str, others: set[str]) -> An
             note = "its cell had lost its mark and was found by name"
         return Answer(good[-1].text, question, note)
     for cell in reversed(filled):  # marked as this answer, and under another name
-        names = [name for name in cell.defines() if name not in others]
+        names = [name for name in cell.functions() or cell.defines() if name not in others]
         if len(names) == 1:
-            return Answer(cell.text, names[0], f"it was called {_shown(names[0])} and must be called {question}")
+            return Answer(cell.text, names[0], f"it was called {shown(names[0])} and must be called {question}")
     if any(c.tree is None and c.kind == "code" for c in marked):
         raise Refused("its cell is no Python")
     return None
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     return repr(name) if len(name) <= 40 else repr(name[:40] + "…")
 
 
 def definitions(cells: list[Cell], answer: Answer, given: set[str]) -> list[str]:
     """What other cells define and this answer uses: imports, functions, classes, constants, in the notebook's order.
 
-    Nothing else of these cells runs, so none can hang, and what another question went wrong with stays there.
+    Nothing else of these cells runs, so none can hang, and what another question went wrong with stays there. A
+    constant with the name of a function is left out: it was some result, and the function is what the answer calls.
     """
+    functions = {name for cell in cells if cell.kind == "code" for name in cell.functions()}
     found: list[tuple[set[str], ast.stmt, str]] = []  # the names that a statement binds, it, its cell
     for cell in cells:
         if cell.tree is None or cell.kind != "code" or cell.text == answer.code:
@@ -152,7 +205,9 @@ def definitions(cells: list[Cell], answer: Answer, given: set[str]) -> list[str]
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 names = {(a.asname or a.name).split(".")[0] for a in node.names}
             elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _is_literal(node.value)):
-                names = {t.id for t in node.targets if isinstance(t, ast.Name)}
+                names = set(_targets(node))
+                if names & functions and not _function_names(node):
+                    continue
             else:
                 continue
             found.append((names, node, cell.text))
@@ -201,5 +256,5 @@ def written(cells: list[Cell], name: str, blank: str, task: str) -> str:
             elif below:
                 texts.append(cell.text)
         texts = ["\n\n".join(texts)]
-    own = [text.strip() for text in texts if text.strip() != blank.strip()]
+    own = [text.strip() for text in texts if as_released(text).strip() != blank.strip()]
     return own[-1] if own else ""

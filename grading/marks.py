@@ -163,7 +163,9 @@ def grade(path: Path, student: str, answers: Key, server: Server, seconds: float
     assignment = load(answers.name)
     marks = Marks(student)
     try:
-        cells = find.read(path)
+        notebook = find.read(path)
+        marks.refused = _of_another(notebook.release, answers)
+        cells = [] if marks.refused else notebook.cells
     except find.Refused as refusal:
         marks.refused = str(refusal)
         cells = []
@@ -174,11 +176,22 @@ def grade(path: Path, student: str, answers: Key, server: Server, seconds: float
         cells = []
     for question in assignment.questions:
         marks.lines += _question(question, cells, names, answers, server, seconds, marks)
-    marks.texts = {
-        w.name: find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name])[:MOST_TEXT]
-        for w in assignment.written
-    }
+    for w in assignment.written:
+        text = find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name])[:MOST_TEXT]
+        # JSON allows half a pair of surrogates, and no file of text does
+        marks.texts[w.name] = text.encode("utf-8", "replace").decode()
     return marks
+
+
+def _of_another(release: tuple[str, str] | None, answers: Key) -> str:
+    """A sentence where a hand-in was made for something else than is graded; empty where it was not, or says nothing.
+
+    Another variant's right answers would lose points as if they were wrong.
+    """
+    own = answers.name, load(answers.name).exact(answers.variant)
+    if release is None or release == own:
+        return ""
+    return f"it was made for {find.shown(', '.join(release))}, and this batch grades {', '.join(own)}"
 
 
 def _question(

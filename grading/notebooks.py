@@ -182,7 +182,12 @@ def _solved(name: str, variant: str) -> NotebookNode:
     if left:
         raise ValueError(f"{assignment.name}, {variant}: nothing fills {', '.join(sorted(left))}")
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    # The grader looks here for what a hand-in was made for, so that it is not marked by the rules of another variant.
+    # The first cell of code has it too: some editors lose what a notebook's own metadata hold.
+    about = {"assignment": name, "variant": assignment.exact(variant)}
+    next(cell for cell in cells if cell.cell_type == "code").metadata["resattn"] = about
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "resattn": about}
+    return new_notebook(cells=cells, metadata=metadata)
 
 
 def _fill_in_checks(cells: list[NotebookNode]) -> None:

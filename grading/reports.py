@@ -1,4 +1,4 @@
-"""What comes out of a batch: a table of marks, a page a student, a sheet for written parts, nbgrader's gradebook."""
+"""What comes out of a batch: a table of marks, a page a student, the written answers, nbgrader's gradebook."""
 
 import csv
 import html
@@ -104,42 +104,6 @@ def table(path: Path, assignment: Assignment, batch: list[Marks], written: dict[
     _table(path, rows())
 
 
-def sheet(path: Path, assignment: Assignment, batch: list[Marks], written: dict[str, dict[str, float]]) -> None:
-    """The sheet that a person fills in: one row for each written answer, its words, and a column for its points."""
-
-    def rows() -> Iterator[list[object]]:
-        yield ["student", "question", "of", "words", "points"]
-        for marks in batch:
-            for w in assignment.written:
-                words = marks.words.get(w.name, 0)
-                points = written.get(marks.student, {}).get(w.name, 0 if not words else "")
-                yield [marks.student, w.name, w.points, words, points]
-
-    _table(path, rows())
-
-
-def read_sheet(path: Path, assignment: Assignment) -> dict[str, dict[str, float]]:
-    """The points that a person has filled in, by student and question. ValueError names the row that does not fit."""
-    most = {w.name: w.points for w in assignment.written}
-    found: dict[str, dict[str, float]] = {}
-    if not path.exists():
-        return found
-    with open(path, newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            text = (row.get("points") or "").strip()
-            if not text:
-                continue
-            try:
-                points = float(text)
-                fits = 0 <= points <= most[row["question"]]
-            except (ValueError, KeyError):
-                fits = False
-            if not fits:
-                raise ValueError(f"{path.name}, row {number}: points must lie between 0 and those of its question")
-            found.setdefault(row["student"], {})[row["question"]] = points
-    return found
-
-
 def to_gradebook(
     database: str, assignment: Assignment, notebook: str, batch: list[Marks], sheet: dict[str, dict[str, float]]
 ) -> int:
@@ -173,3 +137,12 @@ def to_gradebook(
                 grade.manual_score, grade.needs_manual_grade = points, points is None
             gradebook.db.commit()
     return len(batch)
+
+
+def left_alone(database: str, assignment: Assignment, batch: list[Marks]) -> list[str]:
+    """Who has marks for the assignment in the gradebook and is not in the batch."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(database) as gradebook:
+        entered = {submission.student_id for submission in gradebook.assignment_submissions(assignment.name)}
+    return sorted(entered - {marks.student for marks in batch})

@@ -88,6 +88,11 @@ class Assignment:
         """What the machine can give; the written parts come on top."""
         return sum(part.points for question in self.questions for part in question.parts)
 
+    def exact(self, variant: str) -> str:
+        """A variant with its constant, so that ``scaled``, ``scaled:.40`` and ``scaled:0.4`` are the same."""
+        values, name = self.values(variant), variant.partition(":")[0]
+        return f"{name}:{values['alpha']}" if "alpha" in values else name
+
     def values(self, variant: str) -> dict[str, Any]:
         """The values of a variant: ``scaled``, or ``scaled:0.3`` to set its constant to one of the course's own."""
         name, _, number = variant.partition(":")

@@ -18,6 +18,8 @@ from grading.assignments import NAMES, load
 from grading.marks import key, same
 from grading.run import Arrays
 from resattn.analysis import best_iou, pointing_game
+from resattn.analysis.statistics import one_sample
+from resattn.zoo.grids import load_records
 
 VARIANTS = [(name, variant) for name in NAMES for variant in load(name).variants]
 
@@ -205,6 +207,19 @@ def test_mask_gradient_solution_agrees_with_autograd(variant: str) -> None:
         assert torch.allclose(torch.tensor(mine), right), name
 
 
+@pytest.mark.parametrize("variant", load("mask_gradient").variants)
+def test_the_students_detector_finds_the_fault_and_the_repair(variant: str, capsys) -> None:
+    names: dict = {}
+    for cell in notebooks.filled_in(load("mask_gradient"), variant).cells:
+        if cell.cell_type == "code" and cell.metadata.nbgrader.grade_id != "collect":
+            exec(cell.source, names)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "detector" in line]
+    assert len(lines) == 2 and all("agrees on this example" in line for line in lines)
+    pair, picture = names["WithMask"], names["picture"]
+    assert names["mask_reads_trunk"](pair(names["filled"](names["Suspect"](2))), picture)
+    assert not names["mask_reads_trunk"](pair(names["filled"](names["Repaired"](2))), picture)
+
+
 @pytest.mark.parametrize("variant", load("residual_learning").variants)
 def test_prediction_and_spread_agree_with_a_grid_of_masks(variant: str) -> None:
     names = solved("residual_learning", variant)
@@ -228,6 +243,58 @@ def test_read_attention_solution_scores_as_the_package_does() -> None:
     d = np.random.default_rng(0).normal(size=6)
     ends = scipy.stats.t.interval(0.95, 5, loc=d.mean(), scale=scipy.stats.sem(d))
     assert names["interval"](d)[1:] == pytest.approx(ends, rel=1e-3)
+
+
+@pytest.mark.parametrize("variant", load("read_attention").variants)
+def test_one_map_for_both_cues_scores_what_the_instructors_page_says(variant: str) -> None:
+    names, rng = solved("read_attention", variant), np.random.default_rng(5)
+    one, other = np.zeros((40, 8, 9), dtype=bool), np.zeros((40, 8, 9), dtype=bool)
+    one[:, 1:3, 1:4] = True
+    other[:, 4:7, 4:8] = True
+
+    def score(name: str, maps: np.ndarray) -> float:
+        return float(np.mean([names[name](maps, one), names[name](maps, other)], axis=0).max())
+
+    both = np.where(one | other, 1.0, 0.0)
+    maps = [
+        both,
+        both + one,
+        both + other,
+        rng.uniform(size=both.shape),
+        rng.integers(0, 3, size=both.shape).astype(float),
+    ]
+    maps += [noise * both for noise in maps[3:]]
+    most = {name: max(score(name, m) for m in maps) for name in ("pointing", "overlap")}
+    bounds = {"pointing": {"paper": 0.5, "scaled": 0.5, "balanced": 0.0}, "overlap": {"scaled": 0.5, "balanced": 0.5}}
+    for name, bound in bounds.items():
+        if variant in bound:
+            assert most[name] == pytest.approx(bound[variant]), name
+        else:
+            assert most[name] > 0.7, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_answers_of_paper_win_elsewhere_stands_on_the_instructors_page(name: str, server) -> None:
+    assignment = load(name)
+    paper, won = notebooks.filled_in(assignment, "paper"), []
+    for variant in list(assignment.variants)[1:]:
+        handed_in = notebooks.filled_in(assignment, variant)
+        for question in assignment.questions:
+            prove.cell(handed_in, question.name).source = prove.cell(paper, question.name).source
+        won.append(prove.marks_of(handed_in, key(name, variant, 7), server).points)
+    row = f"| `{name}` | {assignment.points()} | {', '.join(map(str, won))} |"
+    assert row in (ROOT / "book" / "instructor.md").read_text(encoding="utf-8")
+
+
+def test_cost_of_constant_masks_is_the_one_that_chapter_7_measures() -> None:
+    errors = {(r["arm"], r["steps"], r["seed"]): r["test_error"] for r in load_records("depth")
+              if "test_error" in r and r["modules"] == 3}  # fmt: skip
+    pages = (ROOT / "book" / "instructor.md", notebooks.SOURCES / "residual_learning.md")
+    for steps in (1000, 4000):
+        pairs = [100 * (errors["half", steps, seed] - errors["plain", steps, seed]) for seed in range(5)]
+        found = str(one_sample(pairs)).removeprefix("+")
+        for page in pages:
+            assert found in page.read_text(encoding="utf-8"), (page.name, steps)
 
 
 # --- the command line

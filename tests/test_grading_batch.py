@@ -1,6 +1,7 @@
 """Batches: killed and started again, damaged files among the others, and the instructor's page followed as written."""
 
 import csv
+import inspect
 import os
 import re
 import signal
@@ -14,10 +15,12 @@ import nbformat
 import pytest
 from conftest import ROOT
 
-from grading import batch, notebooks
-from grading.assignments import load
+from grading import batch, child, find, notebooks, run, walls
+from grading.assignments import NAMES, load
+from grading.marks import MOST_TEXT
 from grading.mishap_table import PAGE
 from grading.prove import cell
+from grading.run import Server
 
 NAME = "residual_learning"
 
@@ -204,6 +207,18 @@ def test_the_page_leads_from_an_empty_folder_to_marks(tmp_path: Path) -> None:
         scores = {student: book.find_submission(name, student).score for student in rows}
     assert scores == {"ada": assignment.points() + 12.5, "bo": 0, "cy": 0}
 
+    # nbgrader has written the release anew, with its own blanks: untouched, and with an answer above the blank
+    theirs = nbformat.read(tmp_path / "course" / "release" / name / f"{stem}.ipynb", as_version=4)
+    assert "YOUR ANSWER HERE" in cell(theirs, "derivation").source
+    nbformat.write(theirs, handed / "bo" / name / f"{stem}.ipynb")
+    first = assignment.questions[0].name
+    theirs.cells.insert(1, nbformat.v4.new_code_cell(cell(solved, first).source))
+    nbformat.write(theirs, handed / "cy.ipynb")
+    follow(grade, tmp_path)
+    rows = {row["student"]: row for row in csv.DictReader((marks / "marks.csv").open())}
+    assert [rows["bo"][column] for column in ("points", "refused", "derivation")] == ["0", "", "0.0"]
+    assert rows["cy"]["points"] == str(sum(part.points for part in assignment.questions[0].parts))
+
 
 def test_the_page_proves_a_question_with_one_command(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -218,3 +233,23 @@ def test_the_table_of_the_page_says_what_the_assignments_are() -> None:
         by_hand = sum(w.points for w in assignment.written)
         row = f"| {', '.join(assignment.variants)} | {assignment.minutes} | {assignment.points()} | {by_hand} |"
         assert re.search(rf"^\| `{name}`: .* {re.escape(row)}$", text, re.MULTILINE), row
+
+
+def test_the_limits_of_the_page_are_those_of_the_code() -> None:
+    section = " ".join(PAGE.read_text("utf-8").split("\n## Late, again, too slow\n")[1].split("\n## ")[0].split())
+    for name in NAMES:
+        assert {question.seconds for question in load(name).questions} == {20.0}
+    assert inspect.signature(Server).parameters["memory"].default == 2**30
+    assert run.LARGEST == 64 * walls.MEGABYTE
+    for words in (
+        "20 seconds a question",
+        "1 GB of memory",
+        "64 MB for one file and for what one call hands back",
+        f"{child.SPACE // walls.MEGABYTE} MB and {child.ENTRIES:,} entries for all files",
+        "64 open files",
+        f"may have {find.LARGEST // 2**20} MB and {find.MOST_CODE:,} characters of code",
+        f"{MOST_TEXT:,} characters are kept",
+    ):
+        assert words in section, words
+    limits = inspect.getsource(walls.limit), inspect.getsource(child.child)
+    assert "(resource.RLIMIT_NOFILE, 64)" in limits[0] and "memory, 64 * walls.MEGABYTE)" in limits[1]

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from grading import find, notebooks
 from grading.assignments import load
+from grading.child import define
 from grading.marks import MOST_TEXT, grade, key
 from grading.prove import SEED, cell
 
@@ -78,13 +79,13 @@ def test_the_id_of_a_cell_stands_in_for_a_lost_mark(tmp_path: Path) -> None:
         (own | {"id": "by-differences"}, "by_differences"),  # ids have no underscores here
         (own | {"id": "other", "metadata": marked}, "real"),
     ):
-        assert [c.grade_id for c in find.read(written(tmp_path, [raw]))] == [mark]
+        assert [c.grade_id for c in find.read(written(tmp_path, [raw])).cells] == [mark]
 
 
 def test_text_that_defines_something_is_read_as_code(tmp_path: Path) -> None:
     texts = "def f(x):\n    return x", "# A heading\n\nand a sentence"
     raw = [{"cell_type": "markdown", "source": text, "metadata": {}} for text in texts]
-    assert [cell.defines() for cell in find.read(written(tmp_path, raw))] == [["f"], []]
+    assert [cell.defines() for cell in find.read(written(tmp_path, raw)).cells] == [["f"], []]
 
 
 def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_the_second_file_that_a_mac_adds_does_not_count(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("x.ipynb", text)
         archive.writestr("__MACOSX/._x.ipynb", b"\x00\x05\x16\x07")
-    assert len(find.read(tmp_path / "x.zip")) > 5
+    assert len(find.read(tmp_path / "x.zip").cells) > 5
 
 
 def test_a_written_answer_is_kept_up_to_a_length(tmp_path: Path) -> None:
@@ -114,3 +115,111 @@ def test_a_written_answer_is_kept_up_to_a_length(tmp_path: Path) -> None:
     (tmp_path / "x.ipynb").write_text(notebooks.written_out(nb))
     marks = grade(tmp_path / "x.ipynb", "a", key("residual_learning", "paper", SEED), server=None)  # no answer runs
     assert len(marks.texts["explain"]) == MOST_TEXT and marks.points == 0
+
+
+def test_a_variable_with_the_name_of_an_answer_is_no_answer() -> None:
+    """Such as a result that somebody keeps under it in a cell below."""
+    right = ("code", "def f(x):\n    return x", "f")
+    for below in ("f = f(8)", "f = {}", "f = 3", "f, y = f(1), 2", "f = numpy.array(f(8))"):
+        for entries in ((right, ("code", below, "")), (("code", below, ""), right), (right, ("markdown", below, ""))):
+            answer = found(*entries)
+            assert answer is not None and (answer.code, answer.note) == (right[1], ""), entries
+        answer = found((*right[:2], ""), ("code", below, ""))  # its mark is lost
+        assert answer is not None and answer.code == right[1]
+    answer = found(right, ("code", "f = lambda x: 2 * x", ""))
+    assert answer is not None and answer.code == "f = lambda x: 2 * x"
+
+
+def test_an_answer_may_be_made_by_a_call() -> None:
+    made = "f = functools.partial(max, 3)"
+    for entries in (
+        [("code", made, "f")],
+        [("code", made, "")],
+        [("code", BLANK, "f"), ("code", made, "")],
+        [("code", "def f(x):\n    return 1", ""), ("code", made, "f")],  # a first try, and the cell for the answer
+    ):
+        answer = found(*entries)
+        assert answer is not None and answer.code == made, entries
+
+
+def test_a_result_kept_under_the_name_in_the_answers_own_cell_does_no_harm() -> None:
+    job = {"given": "", "definitions": [], "name": "f", "question": "f"}
+    for below in ("f = f(8)", "f = 3", "f = f(8)\nprint(f)\nno_such_name"):
+        assert define(job | {"answer": f"def f(x):\n    return x and f(0) or 5\n\n{below}"})["f"](8) == 5
+    assert define(job | {"answer": "class f:\n    pass\n\nf = f()"})["f"]() is not None
+    assert define(job | {"answer": "f = 3"})["f"] == 3
+
+
+def test_a_result_kept_under_the_name_of_a_helper_does_no_harm() -> None:
+    answer = find.Answer("def f(x):\n    return h(x) + K", "f")
+    others = cells(("code", "def h(x):\n    return x\n\nK = 2", ""), ("code", "h = {}\nK = 3", ""))
+    assert find.definitions(others, answer, set()) == ["def h(x):\n    return x", "K = 2", "K = 3"]
+
+
+def test_the_blanks_that_nbgrader_leaves_are_blank() -> None:
+    """As ``nbgrader generate_assignment`` writes them into its own release."""
+    stub = "def f(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+    assert found(("code", stub, "f")) is None
+    answer = found(("code", "def f(x):\n    return x", ""), ("code", stub, "f"))
+    assert answer is not None and answer.code == "def f(x):\n    return x"
+    for text in ("YOUR ANSWER HERE", "YOUR ANSWER HERE\n", "*Your answer here.*"):
+        assert find.written(cells(("markdown", text, "w")), "w", "*Your answer here.*", "") == ""
+    assert find.written(cells(("markdown", "Mine.", "w")), "w", "*Your answer here.*", "") == "Mine."
+
+
+@pytest.mark.parametrize(
+    ("metadata", "release"),
+    [
+        ({"resattn": {"assignment": "soft_mask", "variant": "paper"}}, ("soft_mask", "paper")),
+        ({}, None),
+        ([], None),
+        (None, None),
+        ({"resattn": 3}, None),
+        ({"resattn": {"assignment": "soft_mask"}}, None),
+        ({"resattn": {"assignment": "soft_mask", "variant": ["paper"]}}, None),
+    ],
+    ids=repr,
+)
+def test_what_a_notebook_was_made_for(metadata: object, release: object, tmp_path: Path) -> None:
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "1"}], "metadata": metadata}))
+    assert find.read(path).release == release
+
+
+def marked(nb: NotebookNode, name: str, variant: str, folder: Path) -> tuple[str, dict[str, str]]:
+    """Why it was refused, and its written answers, where every answer fails to run."""
+    (folder / "x.ipynb").write_text(notebooks.written_out(nb))
+    marks = grade(folder / "x.ipynb", "a", key(name, variant, SEED), server=Broken())
+    return marks.refused, marks.texts
+
+
+class Broken:
+    def answer(self, *about: object) -> None:
+        raise OSError("no server")
+
+
+def test_a_hand_in_of_another_variant_or_assignment_is_refused(tmp_path: Path) -> None:
+    """It would be marked by other rules. The same constant may be written in several ways."""
+    for made, graded, fits in (
+        ("paper", "paper", True),
+        ("scaled", "scaled:0.40", True),
+        ("scaled:.35", "scaled:0.35", True),
+        ("scaled:0.35", "paper", False),
+        ("scaled:0.35", "scaled", False),
+        ("paper", "soft", False),
+    ):
+        nb = notebooks.filled_in(load("residual_learning"), made)
+        refused, texts = marked(nb, "residual_learning", graded, tmp_path)
+        assert (not refused) == fits and bool(texts["explain"]) == fits, (made, graded, refused)
+        if not fits:
+            exact = load("residual_learning").exact
+            want = "made for 'residual_learning, {}', and this batch grades residual_learning, {}"
+            assert want.format(exact(made), exact(graded)) in refused
+        nb.metadata = NotebookNode()  # as some editors save it; a cell has it too
+        assert bool(marked(nb, "residual_learning", graded, tmp_path)[0]) == (not fits)
+        for own in nb.cells:
+            own.metadata.pop("resattn", None)
+        assert marked(nb, "residual_learning", graded, tmp_path)[0] == ""
+    nb = notebooks.filled_in(load("soft_mask"), "paper")  # both assignments have an answer that is called explain
+    refused, texts = marked(nb, "residual_learning", "paper", tmp_path)
+    assert "made for 'soft_mask, paper'" in refused and texts == {"explain": ""}

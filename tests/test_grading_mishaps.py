@@ -117,7 +117,7 @@ def test_batch_is_graded_resumed_and_reported(tmp_path: Path, monkeypatch) -> No
     assert asked == ["cy"]
 
     sheet = (out / "written.csv").read_text().splitlines()
-    assert sheet[0] == "student,question,of,words,points" and sheet[1].startswith("ada,explain,12,")
+    assert sheet[0] == "student,question,of,words,text,points" and sheet[1].startswith("ada,explain,12,")
     (out / "written.csv").write_text("\n".join([sheet[0], sheet[1] + "9.5", *sheet[2:]]) + "\n")
     batch.grade_all(name, "paper", submitted, out)
     rows = {row["student"]: row for row in csv.DictReader((out / "marks.csv").open())}
@@ -125,7 +125,7 @@ def test_batch_is_graded_resumed_and_reported(tmp_path: Path, monkeypatch) -> No
 
     with pytest.raises(ValueError, match="choose another folder"):
         batch.grade_all(name, "soft", submitted, out)
-    (out / "written.csv").write_text(sheet[0] + "\nada,explain,12,100,13\n")
+    (out / "written.csv").write_text(sheet[0] + "\nada,explain,12,100,t1,13\n")
     with pytest.raises(ValueError, match="row 2"):
         batch.grade_all(name, "paper", submitted, out)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grading import batch, notebooks, prove, reports
+from grading import batch, by_hand, notebooks, prove, reports
+from grading.__main__ import main
 from grading.assignments import NAMES, load
 from grading.marks import Line, Marks
 from grading.prove import SEED, with_wrong
@@ -30,7 +31,28 @@ def test_of_several_files_the_newest_counts(tmp_path: Path) -> None:
         os.utime(path, (time.time() - age,) * 2)
     (tmp_path / "ada" / "of-another.ipynb").symlink_to(elsewhere)
     (tmp_path / "bo.ipynb").symlink_to(elsewhere)
-    assert batch.hand_ins(tmp_path) == [("ada", files[0])]
+    assert batch.hand_ins(tmp_path, NAME) == [("ada", files[0])]
+
+
+def test_in_nbgraders_own_folders_each_assignment_has_its_own(tmp_path: Path) -> None:
+    """A newer file of another assignment is no hand-in to this one, whether this one was handed in or not."""
+    files = {}
+    for age, where in enumerate(["ada/soft_mask", f"ada/{NAME}/old", "ada", "bo/read_attention", f"cy/x/{NAME}", "cy"]):
+        files[where] = tmp_path / where / "x.ipynb"
+        files[where].parent.mkdir(parents=True, exist_ok=True)
+        files[where].write_text("{}")
+        os.utime(files[where], (time.time() - age,) * 2)
+    (tmp_path / "di").mkdir()
+    (tmp_path / "di" / NAME).symlink_to(tmp_path / "ada")  # what a student links to is not theirs
+    (tmp_path / "soft_mask").mkdir()
+    (tmp_path / "soft_mask" / "x.ipynb").write_text("{}")  # a student of this name
+    assert batch.hand_ins(tmp_path, NAME) == [
+        ("ada", files[f"ada/{NAME}/old"]),
+        ("bo", None),
+        ("cy", files[f"cy/x/{NAME}"]),
+        ("di", None),
+        ("soft_mask", tmp_path / "soft_mask" / "x.ipynb"),
+    ]
 
 
 def test_each_batch_draws_its_own_number_and_keeps_it(tmp_path: Path) -> None:
@@ -82,9 +104,9 @@ def test_the_table_of_marks_has_each_part_in_its_column(tmp_path: Path) -> None:
 def test_points_that_do_not_fit_are_refused(row: str, tmp_path: Path) -> None:
     question, points = row.split(",")
     path = tmp_path / "written.csv"
-    path.write_text(f"student,question,of,words,points\nada,explain,12,9,12\nbo,{question},12,9,{points}\n")
+    path.write_text(f"student,question,of,words,text,points\nada,explain,12,9,t1,12\nbo,{question},12,9,t2,{points}\n")
     with pytest.raises(ValueError, match=r"written.csv, row 3: points must lie between"):
-        reports.read_sheet(path, load(NAME))
+        by_hand.read(path, load(NAME))
 
 
 def test_feedback_of_a_wrong_answer_has_no_number_of_the_tests(tmp_path: Path) -> None:
@@ -143,6 +165,20 @@ def test_the_stock_tests_follow_the_variant(name: str) -> None:
     assert failed(last, last) == 0 and failed("paper", last) > 0
 
 
+def add_assignment(database: str, stem: str) -> None:
+    """What ``nbgrader generate_assignment`` puts into the gradebook."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(database) as book:
+        book.add_assignment(NAME)
+        book.add_notebook(stem, NAME)
+        for question in load(NAME).questions:
+            for part in question.parts:
+                name = f"{question.name}-{part.name}"
+                book.add_grade_cell(name, stem, NAME, max_score=part.points, cell_type="code")
+        book.add_grade_cell("explain", stem, NAME, max_score=12, cell_type="markdown")
+
+
 def test_the_gradebook_knows_what_waits_for_a_person(tmp_path: Path, monkeypatch) -> None:
     """And takes marks a second time, when the person has marked; without the assignment it is a sentence."""
     from nbgrader.api import Gradebook
@@ -155,12 +191,7 @@ def test_the_gradebook_knows_what_waits_for_a_person(tmp_path: Path, monkeypatch
     marks = [Marks("ada", lines)]
     with pytest.raises(ValueError, match="run nbgrader generate_assignment first"):
         reports.to_gradebook(database, assignment, stem, marks, {})
-    with Gradebook(database) as book:
-        book.add_assignment(NAME)
-        book.add_notebook(stem, NAME)
-        for line in lines:
-            book.add_grade_cell(f"{line.question}-{line.part}", stem, NAME, max_score=line.most, cell_type="code")
-        book.add_grade_cell("explain", stem, NAME, max_score=12, cell_type="markdown")
+    add_assignment(database, stem)
 
     def entered(sheet: dict) -> tuple[float, bool]:
         assert reports.to_gradebook(database, assignment, stem, marks, sheet) == 1
@@ -170,3 +201,41 @@ def test_the_gradebook_knows_what_waits_for_a_person(tmp_path: Path, monkeypatch
 
     assert entered({}) == (lines[0].points, True)
     assert entered({"ada": {"explain": 7.5}}) == (lines[0].points + 7.5, False)
+
+
+def test_the_gradebook_gets_what_the_table_of_marks_says(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Of the last batch that came to its end: students without a file included, and those whose file has gone not."""
+    from nbgrader.api import Gradebook
+
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # alembic lies there
+    submitted, out, database = tmp_path / "in", tmp_path / "out", f"sqlite:///{tmp_path / 'gradebook.db'}"
+    enter = ["gradebook", NAME, str(out), "--database", database]
+    add_assignment(database, notebooks.file_stem(load(NAME), "paper"))
+    right, blank = (
+        notebooks.written_out(make(load(NAME), "paper")) for make in (notebooks.filled_in, notebooks.release)
+    )
+    for student, text in {"ada": right, "bo": right, "cy": right, "di": None, "eve": blank}.items():
+        (submitted / student).mkdir(parents=True)
+        if text:
+            (submitted / student / "x.ipynb").write_text(text)
+    assert main(enter) == 2 and "run the grade command first" in capsys.readouterr().err
+
+    def scores() -> tuple[dict[str, float], dict[str, float]]:
+        """In the table, and in the gradebook."""
+        assert main(["grade", NAME, str(submitted), str(out)]) == 0
+        assert main(enter) == 0
+        table = {row["student"]: float(row["points"]) for row in csv.DictReader((out / "marks.csv").open())}
+        with Gradebook(database) as book:
+            return table, {s.student_id: s.score for s in book.assignment_submissions(NAME)}
+
+    table, book = scores()
+    assert table == book == {"ada": 25, "bo": 25, "cy": 25, "di": 0, "eve": 0}
+    (submitted / "bo" / "x.ipynb").unlink()
+    (submitted / "bo").rmdir()
+    (submitted / "cy" / "x.ipynb").unlink()
+    capsys.readouterr()
+    table, book = scores()
+    assert table == {"ada": 25, "cy": 0, "di": 0, "eve": 0} and book == table | {"bo": 25}
+    assert "left as they are, since they are not in this batch: bo\n" in capsys.readouterr().out
+    assert main(["gradebook", "soft_mask", str(out), "--database", database]) == 2
+    assert f"holds the marks of {NAME}, and not of soft_mask" in capsys.readouterr().err

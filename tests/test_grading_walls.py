@@ -153,7 +153,7 @@ def test_processor_seconds_are_limited_by_the_system_too() -> None:
     """Without the clock outside: threads that keep a processor busy each."""
     with Server() as server:
         (got,) = server.answer(job("def f():\n    import resource\n    return resource.getrlimit(0)"), {}, 7.0)
-    assert 0 < got[0] <= 8 and 0 < got[1] <= 8  # no limit would be -1
+    assert got[0].shape == (2,) and (got[0] > 0).all() and (got[0] <= 8).all()  # no limit would be -1
 
 
 def test_an_answer_speaks_in_known_words_only(server) -> None:

@@ -6,6 +6,13 @@ from ..spec import Assignment, Call, Code, Part, Question, Rng, Written, Wrong
 
 _RESIDUAL = "The weight is at least 1, so the rule raises some signals over others and can block none."
 _NAIVE = "The weight goes down to 0, so a signal can be blocked, where the mask is 0."
+_LOW = "A wrong signal where the mask is low is made weaker relative to signals elsewhere."
+_SAME = (
+    "All labels of a picture meet the same mask: at every place a wrong label's signal gets the weight that the right "
+    "one's would get"
+)
+_HIGH = f"{_SAME}, so at the object, where the mask is high, it passes."
+_ONE_LEFT = "Even a mask of 0 on the pictures with wrong labels leaves them a weight of 1."
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper": {
         "fusion_formula": r"H = (1 + M)\, T,",
@@ -14,6 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "slope_code": "1.0",
         "weight_words": "$w = 1 + M$",
         "filter_words": f"Here $1 \\le w \\le 2$. {_RESIDUAL}",
+        "label_words": f"{_LOW} {_HIGH} {_ONE_LEFT}",
         "fault_code": "x + T",
         "second_code": "y",
     },
@@ -25,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "slope_code": "<<alpha>>",
         "weight_words": "$w = 1 + <<alpha>> M$",
         "filter_words": f"Here $1 \\le w \\le 1 + <<alpha>>$. {_RESIDUAL}",
+        "label_words": f"{_LOW} {_HIGH} {_ONE_LEFT}",
         "fault_code": "x",
         "second_code": "y + T",
     },
@@ -35,6 +44,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "slope_code": "2 * M",
         "weight_words": "$w = M^2$",
         "filter_words": f"Here $0 \\le w \\le 1$. {_NAIVE}",
+        "label_words": (
+            f"{_LOW} {_HIGH} A mask of 0 on the pictures with wrong labels would keep these out perfectly, if it had "
+            "learned which they are."
+        ),
         "fault_code": "x - T",
         "second_code": "y",
     },
@@ -45,6 +58,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "slope_code": "1 - 2 * M",
         "weight_words": "$w = 1 + M - M^2$",
         "filter_words": f"Here $1 \\le w \\le 1.25$, and the largest weight is at $M = 1/2$. {_RESIDUAL}",
+        "label_words": (
+            "At $M = 0$ and at $M = 1$ the weight is 1: where the mask is sure, on the ground and on the object alike, "
+            f"a signal is made weaker relative to where it is near one half. {_SAME}, so at the object it passes."
+        ),
         "fault_code": "x",
         "second_code": "y + 0.5 * T",
     },
@@ -89,39 +106,44 @@ import torch
 from torch import nn
 
 
-class _Module(nn.Module):
-    def __init__(self, kind):
-        super().__init__()
-        torch.manual_seed(3)
-        self.kind = kind
-        self.trunk = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1))
-        self.mask = nn.Conv2d(3, 3, 1)
-        if kind == "frozen":
-            self.mask.requires_grad_(False)
+def _module(kind, seed):
+    class Module(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(seed)
+            self.trunk = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1))
+            self.mask = nn.Conv2d(3, 3, 1)
+            if kind == "frozen":
+                self.mask.requires_grad_(False)
 
-    def forward(self, x):
-        T = self.trunk(x)
-        kind = self.kind
-        if kind in ("sum", "pair"):
-            z = self.mask(x + T)
-        elif kind == "detached":
-            z = self.mask(x + T.detach())
-        elif kind == "zero":
-            z = self.mask(x + 0 * T)
-        elif kind == "late":
-            z = self.mask(x) + T.mean(dim=(2, 3), keepdim=True)
-        else:
-            z = self.mask(x)
-        M = torch.sigmoid(z)
-        if kind.startswith("pair"):
-            M = torch.cat([M[:, :1], 1 - M[:, :1]], dim=1)
-        return M * T[:, : M.shape[1]], M
+        def forward(self, x):
+            T = self.trunk(x)
+            if kind in ("sum", "pair"):
+                z = self.mask(x + T)
+            elif kind == "detached":
+                z = self.mask(x + T.detach())
+            elif kind == "zero":
+                z = self.mask(x + 0 * T)
+            elif kind == "late":
+                z = self.mask(x) + T.mean(dim=(2, 3), keepdim=True)
+            else:
+                z = self.mask(x)
+            M = torch.sigmoid(z)
+            if kind.startswith("pair"):
+                M = torch.cat([M[:, :1], 1 - M[:, :1]], dim=1)
+            return M * T[:, : M.shape[1]], M
+
+    return Module()
 """
 
 
 def _detector(rng: Rng, *kinds: str) -> list[Call]:
-    x = rng.normal(size=(2, 3, 4, 4)).astype("float32")
-    return [Call((Code(f"_Module({kind!r})"), x), setup=_MODULES) for kind in kinds]
+    """Modules of these kinds with drawn weights, in a drawn order; nothing on a module says of which kind it is."""
+    calls = []
+    for n in rng.permutation(len(kinds)):
+        x = rng.normal(size=(2, 3, 4, 4)).astype("float32")
+        calls.append(Call((Code(f"_module({kinds[n]!r}, {rng.integers(2**31)})"), x), setup=_MODULES))
+    return calls
 
 
 def _repaired(rng: Rng, how: str, *shapes: tuple[int, ...]) -> list[Call]:
@@ -287,6 +309,13 @@ WRONG = (
         "mask_reads_trunk",
         "    _, M = module(x)",
         "    return False",
+        ("plain", "pair", "zero", "frozen"),
+    ),
+    Wrong(
+        "an attribute of the grader's own modules",
+        "mask_reads_trunk",
+        "    _, M = module(x)",
+        '    return getattr(module, "kind", "") in ("sum", "late", "pair")',
         ("plain", "pair", "zero", "frozen"),
     ),
     Wrong("the plain sum as a direction", "mask_reads_trunk", "torch.randn_like(M)", "torch.ones_like(M)", ("pair",)),

@@ -26,6 +26,10 @@ for v in np.unique(m):
     iou = (R & t).sum() / (R | t).sum()
     scores[n] = max(scores[n], iou)
 """),
+        "blind_words": (
+            "One map for both cues gets at most one half in pointing, and the first module's mask gets more. In "
+            "overlap one half is no bound, since the threshold is chosen for each object."
+        ),
     },
     "scaled": {
         "alpha": 0.6,
@@ -39,6 +43,10 @@ scores[n] = (best & t).sum() / best.sum()
 R = m >= m.min() + <<alpha>> * (m.max() - m.min())
 scores[n] = (R & t).sum() / (R | t).sum()
 """),
+        "blind_words": (
+            "One map for both cues gets at most one half in either score; in pointing the first module's mask gets "
+            "more."
+        ),
     },
     "tolerant": {
         "pointing_formula": r"1 \text{ if the object has a place within 3×3 of one with the largest value, else } 0.",
@@ -57,6 +65,10 @@ v = np.sort(m.ravel())[-t.sum()]
 R = m >= v
 scores[n] = (R & t).sum() / (R | t).sum()
 """),
+        "blind_words": (
+            "One half is no bound here: in pointing the map of both objects gets 1, and in overlap a map that marks "
+            "the smaller object more strongly gets more than one half."
+        ),
     },
     "balanced": {
         "pointing_formula": (
@@ -71,6 +83,10 @@ scores[n] = ((best & t).sum() - (best & ~t).sum()) / best.sum()
 R = m >= m.mean()
 scores[n] = (R & t).sum() / (R | t).sum()
 """),
+        "blind_words": (
+            "One map for both cues gets at most 0 in pointing, and the first module's mask gets more; in overlap it "
+            "gets at most one half."
+        ),
     },
 }
 
@@ -126,7 +142,27 @@ def _ties(rng: Rng) -> list[Call]:
 
 
 def _constant(rng: Rng) -> list[Call]:
-    return [Call((np.full((2, 4, 6), 0.5), _objects(rng, 2, 4, 6)))]
+    """Maps of one value, in sixteenths: their mean is then that very value, in whichever order it is summed."""
+    h, w = (int(side) for side in rng.integers(4, 8, size=2))
+    return [Call((np.full((2, h, w), rng.integers(1, 16) / 16), _objects(rng, 2, h, w)))]
+
+
+def _sides(rng: Rng, *kinds: str) -> list[Call]:
+    """Two different sides for each of the kinds: ``odd``, ``even``, or one of either, in a drawn order."""
+    calls = []
+    for kind in kinds:
+        odd, even = rng.choice([3, 5, 7, 9], size=2, replace=False), rng.choice([4, 6, 8, 10], size=2, replace=False)
+        pair = {"odd": odd, "even": even, "either": rng.permutation([odd[0], even[0]])}[kind]
+        calls.append(Call((int(pair[0]), int(pair[1]))))
+    return calls
+
+
+def _hits(rng: Rng, *, ends: bool) -> list[Call]:
+    """Hits of a few and of many: some and not all, or none and all."""
+    few, many = int(rng.integers(12, 30)), int(rng.integers(100, 200))
+    if ends:
+        return [Call((0, few)), Call((many, many))]
+    return [Call((int(rng.integers(2, few // 2)), few)), Call((int(rng.integers(2 * many // 3, many - 5)), many))]
 
 
 def _masks(rng: Rng, *shapes: tuple[int, int, int, int], same: bool = False) -> list[Call]:
@@ -162,7 +198,8 @@ QUESTIONS = (
         "overlap",
         (
             Part("values", 4, "Overlap", lambda r: _maps(r, (6, 5, 7), (3, 8, 6))),
-            Part("ties", 2, "Overlap where values are shared", _ties),
+            # Twice: of one draw in a hundred the best region is that above the mean, in all its maps.
+            Part("ties", 2, "Overlap where values are shared", lambda r: _ties(r) + _ties(r)),
             Part("constant", 1, "Overlap of a constant map", _constant),
         ),
         closed=("torch",),
@@ -175,8 +212,8 @@ QUESTIONS = (
     Question(
         "centre",
         (
-            Part("odd", 1, "The centre of odd sides", lambda r: [Call((5, 7)), Call((3, 3))]),
-            Part("even", 2, "The centre of even sides", lambda r: [Call((4, 6)), Call((4, 7))]),
+            Part("odd", 1, "The centre of odd sides", lambda r: _sides(r, "odd", "odd")),
+            Part("even", 2, "The centre of even sides", lambda r: _sides(r, "even", "either")),
         ),
         closed=("torch",),
     ),
@@ -200,8 +237,8 @@ QUESTIONS = (
     Question(
         "wilson",
         (
-            Part("values", 2, "Wilson's interval", lambda r: [Call((7, 20)), Call((150, 180))]),
-            Part("ends", 2, "Wilson's interval at none and at all", lambda r: [Call((0, 12)), Call((30, 30))]),
+            Part("values", 2, "Wilson's interval", lambda r: _hits(r, ends=False)),
+            Part("ends", 2, "Wilson's interval at none and at all", lambda r: _hits(r, ends=True)),
         ),
         closed=("torch",),
     ),
@@ -339,7 +376,7 @@ WRONG = (
 ASSIGNMENT = Assignment(
     name="read_attention",
     title="Read the attention",
-    minutes=120,
+    minutes=140,
     variants=VARIANTS,
     questions=QUESTIONS,
     written=(Written("report", 16, "One page of report"),),

@@ -26,6 +26,11 @@ _FUSIONS = {
         "Factors from 0 to 1. A feature whose mask value is near 0 is removed, and so is nearly all of its gradient.",
     ),
 }
+_RAMPS = (
+    "The step that the activation makes where logits change sign would be spread evenly over a whole cell of the "
+    "coarse map: in a picture of the mask, edges of objects turn into ramps as wide as the pooling. Of interpolated "
+    "logits the activation makes a step at their zero line, between the places, and a steeper one the larger they are."
+)
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper": {
         "skip_formula": "u + s",
@@ -33,6 +38,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "activation_formula": r"M = \frac{1}{1 + e^{-z}}.",
         "activation_words": "It works on every number for itself.",
         "activation_code": "    return torch.sigmoid(z)",
+        "edge_words": _RAMPS,
     },
     "scaled": {
         "alpha": 0.4,
@@ -41,6 +47,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "activation_formula": r"M = \frac12 \left(1 + \frac{z}{1 + |z|}\right).",
         "activation_words": "It works on every number for itself.",
         "activation_code": "    return 0.5 * (1 + z / (1 + z.abs()))",
+        "edge_words": _RAMPS,
     },
     "gated": {
         "skip_formula": r"\max(u, s)",
@@ -48,6 +55,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "activation_formula": r"M_c = \frac{e^{z_c}}{\max_k e^{z_k}},\quad k \text{ over channels}.",
         "activation_words": "So at every place the largest channel gets 1, and places do not know of each other.",
         "activation_code": "    return torch.exp(z - z.amax(dim=1, keepdim=True))",
+        "edge_words": (
+            "Halfway between a place where one channel is far the largest and a place where another is, the average "
+            "gives both about one half, and no channel has the 1 that the rule gives to the largest. In a picture of "
+            "the largest mask value over channels, which should be 1 everywhere, dark seams appear where the lead "
+            "changes. Of interpolated logits the activation gives the largest channel 1 at every place."
+        ),
     },
     "averaged": {
         "skip_formula": r"\tfrac12 (u + s)",
@@ -55,6 +68,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "activation_formula": r"M = \frac{z^2}{1 + z^2}.",
         "activation_words": "It works on every number for itself.",
         "activation_code": "    return z.square() / (1 + z.square())",
+        "edge_words": (
+            "Between two places with logits of −3 and 3 the mask would stay at 0.9, the value of both. Interpolated "
+            "logits cross zero between them, and there the mask falls to 0. So in a picture of the mask the thin dark "
+            "lines are missing where logits change sign."
+        ),
     },
 }
 for _name, (_formula, _code, _words) in _FUSIONS.items():
