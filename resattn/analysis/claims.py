@@ -286,7 +286,7 @@ CLAIMS = (
             "contains its trunk too (M = 1): {nal_against} of {nal_n} stand against it",
             "前半句是代数；后半句为探索性：准确率减去自身主干（百分点）：{low} 到 {high}；{n} 项比较中有 {excluded} "
             "项排除两个百分点的损失，校正后仍更差的有 {against} 项。NAL 也包含自身主干（M = 1）："
-            "{nal_n} 项中有 {nal_against} 项更差",
+            "{nal_n} 项中校正后仍更差的有 {nal_against} 项",
         ),
     ),
     Claim(

@@ -57,8 +57,11 @@ GRIDS = (
     *(Grid("supervision", 526, f"Scenes, {n:,} pictures", {"labels": n}, "scores") for n in (100, 300, 1000, 3000)),
     Grid("noise", 30, "Scenes, 20,000 pictures", {"noise": 0.0}),
     Grid("noise", 30, "… half of the labels wrong", {"noise": 0.5}),
-    Grid("depth", 242, "… three modules, 1,000 steps", {"modules": 1, "steps": 1000}),
-    *(Grid("depth", 242, f"… nine modules, {n:,} steps", {"modules": 3, "steps": n}) for n in (60, 250, 1000, 4000)),
+    Grid("depth", 242, "Scenes, three modules, 1,000 steps", {"modules": 1, "steps": 1000}),
+    *(
+        Grid("depth", 242, f"Scenes, nine modules, {n:,} steps", {"modules": 3, "steps": n})
+        for n in (60, 250, 1000, 4000)
+    ),
     Grid("cifar", 12, "CIFAR-10, all pictures"),
 )
 
