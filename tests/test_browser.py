@@ -1,10 +1,12 @@
 """What a reader sees: the built book in Chromium, over http and from disk, with every other host cut off."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from browser import (
     CHROMIUM,
@@ -25,6 +27,9 @@ from browser import (
 from conftest import ROOT
 from playwright.sync_api import Browser, Page
 from sphinx_external_toc.parsing import parse_toc_yaml
+
+from resattn.figures import plots
+from tools.finish_pages import themed
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
 
@@ -210,3 +215,24 @@ def test_print(page: Page, address: str, name: str) -> None:
     assert all(box.is_visible() for box in page.locator(".solution.dropdown .admonition-title ~ *").all())
     pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "1cm"))
     assert 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) < 60
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_open_marker_is_open_in_both_themes(chromium: Browser, scheme: str) -> None:
+    """It has the colour of the page behind it, and a filled one that of the ink."""
+    fig, ax = plt.subplots()
+    ink = plots.COLOURS["ink"]
+    for gid, face in (("open", "white"), ("filled", ink)):
+        ax.plot([0], [0], "o", color=ink, markerfacecolor=face, gid=gid)
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.set_content(themed(drawing.getvalue()))
+    fill = {
+        name: page.eval_on_selector(at, "element => getComputedStyle(element).fill")
+        for name, at in (("page", "#patch_2 path"), ("open", "#open use"), ("filled", "#filled use"))
+    }
+    context.close()
+    assert fill["open"] == fill["page"] != fill["filled"]

@@ -29,7 +29,7 @@ DARK = {
         "#6e7781": "#9aa5b1",
     },
     "g": {"#22272e": "#e6e9ed", "#6e7781": "#9aa5b1", "#000000": "#e6e9ed"},
-    "use": {"#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},
+    "use": {"#ffffff": "#14181e", "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
 }
 
 
@@ -113,7 +113,7 @@ def themed(drawing: str) -> str:
         for tag, colours in DARK.items()
         for light, dark in colours.items()
         for part in ("fill", "stroke")
-        if (part, tag, light) != ("stroke", "path", "#ffffff")
+        if (part, light) != ("stroke", "#ffffff")
     ]
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
