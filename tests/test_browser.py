@@ -236,3 +236,17 @@ def test_an_open_marker_is_open_in_both_themes(chromium: Browser, scheme: str) -
     }
     context.close()
     assert fill["open"] == fill["page"] != fill["filled"]
+
+
+def test_a_white_marker_on_a_picture_stays_white(chromium: Browser) -> None:
+    fig, ax = plt.subplots()
+    ax.imshow([[0.0, 1.0]])
+    ax.plot([0], [0], "o", color="white", gid="dot")
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    context = chromium.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.set_content(themed(drawing.getvalue()))
+    assert page.eval_on_selector("#dot use", "element => getComputedStyle(element).fill") == "rgb(255, 255, 255)"
+    context.close()

@@ -114,6 +114,7 @@ def themed(drawing: str) -> str:
         for light, dark in colours.items()
         for part in ("fill", "stroke")
         if (part, light) != ("stroke", "#ffffff")
+        and not ((tag, light) == ("use", "#ffffff") and "<image" in drawing)  # white dots on a picture stay white
     ]
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
