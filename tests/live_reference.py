@@ -17,8 +17,10 @@ PICTURES = 20
 
 
 def pictures(model) -> torch.Tensor:
-    size = 32 if "cued" not in str(model.record["data"]).lower() else 48
-    return data.scenes("test", PICTURES, size=size).images
+    """Pictures of the kind and of the size that the network was tested on (Scenes for photographs)."""
+    tested = model.record["data"]
+    draw = data.cued_scenes if "Cued" in tested["test"] else data.scenes
+    return draw("test", PICTURES, size=tested["size"]).images
 
 
 def normalise(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
