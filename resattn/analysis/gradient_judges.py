@@ -85,8 +85,10 @@ def right_label_preferred(records: Records) -> Judgement:
             mean, half, p = module["rank"]
             ranks[run["network"], name] = Difference(mean, half, p, run["pictures"])
     stands = holm({" ".join(key): rank for key, rank in ranks.items()})
-    last = {run["network"]: list(run["modules"])[-1] for run in records}
-    two, deep = ({n: last[n] for n in last if sum(n == m for m, _ in ranks) == count} for count in (2, 3))
+    two, deep = (
+        {run["network"]: list(run["modules"])[-1] for run in records if len(run["modules"]) == count}
+        for count in (2, 3)
+    )
     _need(list(deep), 5)
     preferring, of_two = (
         sum(stands[" ".join(key)] and ranks[key].mean < 0 for key in some.items()) for some in (deep, two)

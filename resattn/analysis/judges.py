@@ -82,8 +82,8 @@ def masks_beat_units(records: Records) -> Judgement:
     word = ("did not show", "holds in part", "holds")[better]
     inside = sum(found[name].within(2.0) for name in ("arl", "nal"))
     twins = {c.task: c.difference for c in never_worse.comparisons() if c.counterpart == never_worse.TWIN}
-    signs = [twins[task].mean > 0 for task, standing in holm(twins).items() if standing]
-    others = {"n": len(twins), "better": signs.count(True), "worse": signs.count(False)}
+    better_than_twins, worse = never_worse.standing(twins)
+    others = {"n": len(twins), "better": better_than_twins, "worse": worse}
     return word, {"inside": inside, **others, **{name: str(difference) for name, difference in found.items()}}
 
 
@@ -160,15 +160,14 @@ def no_worse_than_trunk(_: Records) -> Judgement:
         for compared in never_worse.comparisons(network)
         if compared.counterpart == never_worse.TRUNK
     }
-    stands = holm(found)
+    against, nal_against = (never_worse.standing(found, network)[1] for network in ("arl", "nal"))
     arl = sorted((found[name] for name in found if name.startswith("arl")), key=lambda difference: difference.mean)
     if not arl:
         raise Unfinished("0")
-    against = [name[:3] for name in found if stands[name] and found[name].mean < 0]
     excluded = sum(never_worse.loss(difference) == "excluded" for difference in arl)
-    word = "refuted" if "arl" in against else "holds" if excluded == len(arl) else "holds in part"
+    word = "refuted" if against else "holds" if excluded == len(arl) else "holds in part"
     numbers = {"low": str(arl[0]), "high": str(arl[-1]), "excluded": excluded, "n": len(arl)}
-    counts = {"against": against.count("arl"), "nal_against": against.count("nal"), "nal_n": len(found) - len(arl)}
+    counts = {"against": against, "nal_against": nal_against, "nal_n": len(found) - len(arl)}
     return word, numbers | counts
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .runs import Run, by_arm, records
-from .statistics import Difference, paired
+from .statistics import Difference, holm, paired
 
 TRUNK, TWIN = "its trunk", "equal twin"
 ARMS = {"trunk": TRUNK, "plain": TRUNK, "twin": TWIN}
@@ -92,6 +92,14 @@ def comparisons(network: str = "arl") -> list[Comparison]:
             accuracy = 100 - 100 * sum(theirs[s] for s in seeds) / len(seeds)
             found.append(Comparison(grid.task, counterpart, accuracy, difference))
     return found
+
+
+def standing(family: Mapping[str, Difference], of: str = "") -> tuple[int, int]:
+    """How many differences of a family stand above and below zero after Holm's correction over all of it, among those
+    whose names begin with ``of``."""
+    stands = holm(family)
+    signs = [family[name].mean > 0 for name in family if stands[name] and name.startswith(of)]
+    return signs.count(True), signs.count(False)
 
 
 def loss(difference: Difference, bound: float = BOUND) -> str:

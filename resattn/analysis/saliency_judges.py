@@ -21,8 +21,7 @@ def _truth(scenes: data.ImageSet) -> torch.Tensor:
 
 def saliency_in_activations(_: Records) -> Judgement:
     """The last feature map of a trunk without masks, on 600 Scenes, against maps that no network made; all get the
-    treatment that suits them best on 300 training pictures. "holds" if the map is ahead in all three
-    scores (Holm)."""
+    treatment that suits them best on 300 training pictures. "holds" if the map is ahead in all three scores (Holm)."""
     model = zoo.load_pretrained("attention56_scenes_trunk")
     normalise = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
     usual = usual_place(_truth(data.scenes("train", 4000)))
