@@ -26,6 +26,7 @@ Expected cost: 32 runs of about four minutes on one core.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -147,6 +148,12 @@ class Views:
         self.x = [normalise(pictures.recued(cue).images) for cue in cues]
         self.labels = pictures.pair_labels  # [N, 2]
         self.masks = pictures.pair_masks  # [N, 2, S, S]
+
+    def only(self, which: Tensor) -> "Views":
+        """The pictures for which ``which``, bool [N], is true."""
+        some = copy(self)
+        some.x, some.labels, some.masks = [x[which] for x in self.x], self.labels[which], self.masks[which]
+        return some
 
     def count(self, logits: Sequence[Tensor]) -> list[float]:
         """The shares of answers that name the cued object, and the other one, over both cues: logits [N, K] each."""

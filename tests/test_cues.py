@@ -98,3 +98,12 @@ def test_what_carries_over() -> None:
     assert cues.follows([0.6, 0.2]) == pytest.approx(75)
     with pytest.raises(ValueError, match="the same seeds"):
         cues.attention_carries_over(found[1:])
+
+
+def test_masks_may_carry_over_what_the_answer_does_not() -> None:
+    masks = {"known": [0.9, 0.1], "new": [0.85, 0.15]}
+    run = {"known": [0.9, 0.1], "new": [0.1, 0.1], "by_masks": masks}
+    assert cues.masks_carry_over([run] * 3) == (3, True)
+    carried = run | {"new": [0.85, 0.15]}  # the answer does so too
+    stuck = run | {"by_masks": masks | {"new": [0.6, 0.4]}}  # the masks do not
+    assert cues.masks_carry_over([run, carried, stuck]) == (1, False)

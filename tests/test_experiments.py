@@ -38,6 +38,7 @@ from experiments import (
     unseen,
 )
 from experiments.__main__ import main
+from resattn import zoo
 from resattn.analysis import block_outputs, count_parameters, module_parts, swap_features, swap_masks
 from resattn.data import ImageSet, cued_scenes, scenes
 from resattn.training import Recipe
@@ -226,7 +227,30 @@ def test_pictures_left_out_are_not_shown(short: None, tmp_path: Path) -> None:
     assert (right & (shown.cues == 0)).any() and (~right & (shown.cues == 1)).any()
     record = unseen.train(cued.CuedRun("trunk", 1), tmp_path, "cpu")
     assert all(0 <= share <= 1 for key in ("new", "known") for share in record[key])
+    assert record["by_masks"] == {} and record["moves"] == {"new": {}, "known": {}}
     json.dumps(record)
+
+
+def test_what_masks_of_the_other_cue_do_to_classes_left_out(short: None, tmp_path: Path) -> None:
+    record = unseen.train(cued.CuedRun("nal", 1), tmp_path, "cpu")
+    model, test = zoo.load_pretrained(tmp_path), cued.test_set(cued.TEST)
+    views = cued.Views(test, record["mean"], record["std"])
+    new = unseen.left_out(test)
+    named = unseen.with_masks(model, views.x[0], views.x[1])
+    assert torch.equal(unseen.with_masks(model, views.x[1], views.x[1]), cued.batched(model, views.x[1]).argmax(1))
+    assert record["by_masks"] == unseen.by_group(named, views.labels, new)
+    assert set(record["moves"]["new"]) == set(model.attention_modules())
+    whole = cued.shifts(model, views)["stage2.attention1"]["mask"]
+    parts = [record["moves"][key]["stage2.attention1"] for key in ("new", "known")]
+    share = new.float().mean().item()
+    assert whole == pytest.approx(share * parts[0] + (1 - share) * parts[1], abs=2e-5)
+    assert 0 <= record["names_left_out"] <= 1 and record["names_left_out"] >= record["new"][0] - 1e-5
+
+
+def test_answers_by_group_count_the_right_object_first() -> None:
+    labels = torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]])
+    named, new = torch.tensor([2, 3, 6, 0]), torch.tensor([True, True, False, False])
+    assert unseen.by_group(named, labels, new) == {"new": [0.5, 0.5], "known": [0.5, 0.0]}
 
 
 def test_a_run_with_three_objects_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

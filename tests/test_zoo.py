@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import resattn
-from experiments import cifar, cued, cued56, three_objects, train_zoo
+from experiments import cifar, cued, cued56, three_objects, train_zoo, unseen
 from resattn import data, zoo
 from resattn.training import Recipe, evaluate
 
-KEPT = {name: (grid, key) for grid in (cifar, cued, cued56, three_objects) for key, name in grid.KEPT.items()}
+KEPT = {name: (grid, key) for grid in (cifar, cued, cued56, three_objects, unseen) for key, name in grid.KEPT.items()}
 OF_GRIDS = [name for name in zoo.list_pretrained() if name in KEPT]
 NAMES = [name for name in zoo.list_pretrained() if name not in KEPT]
 TINY = train_zoo.Entry(

@@ -164,6 +164,11 @@ def unseen(runs: list[Run]) -> Iterator[Verdict]:
     for (ours, theirs), (difference, word) in cues.attention_carries_over(runs).items():
         text = f"Carries the cue over to classes left out, {ours.upper()} less {theirs}"
         yield text, word, f"{difference} points"
+    for network in ("arl", "nal"):
+        fresh = [run for run in cues.of(runs, network) if run["seed"] >= cues.SEEN]
+        count, holds = cues.masks_carry_over(fresh)
+        text = f"The mask carries the cue over, and the answer does not, {network.upper()}"
+        yield text, "holds" if holds else "did not show", f"{count} of {len(fresh)}"
 
 
 def cued56(runs: list[Run]) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ from .statistics import Difference, holm, paired
 BOUND = 2.0  # points of right answers: a single module does "as well" inside it
 MOVED = 0.05  # a mask's shift to the object that counts, or a trunk's, as a share of its size
 CARRIED = -10.0  # points: above it, a network carries the cue over to classes that it was never seen with
+SEEN = 2  # seeds that had been looked at when that of masks alone was asked
 ASKED = (  # a network, and the one that it is compared with
     ("first-arl", "arl"),
     ("second-arl", "arl"),
@@ -109,6 +110,14 @@ def change(run: Mapping[str, Any]) -> float:
 
 def carries_over(run: Mapping[str, Any]) -> bool:
     return change(run) > CARRIED
+
+
+def masks_carry_over(runs: Runs) -> tuple[int, bool]:
+    """In how many runs of one network the masks carry the cue over (pictures under red, masks from blue) and the
+    answers under blue do not, and whether it is said of the network: in all. The second rule of
+    ``experiments/unseen.py``, for its seeds from ``SEEN`` on."""
+    count = sum(carries_over(run["by_masks"]) and not carries_over(run) for run in runs)
+    return count, count == len(runs)
 
 
 def attention_carries_over(runs: Runs) -> Decided:
