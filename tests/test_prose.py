@@ -3,7 +3,8 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from resattn.figures import glue
+from resattn.figures import Table, glue
+from resattn.figures.prose import typeset
 from tools import colab, notebooks
 
 
@@ -13,10 +14,28 @@ def test_glued_text_is_stored_and_nothing_else_is_shown(tmp_path) -> None:
     stored = notebooks.normalise(nb)
     (output,) = stored.cells[0].outputs
     assert list(output.data) == [colab.GLUED]
-    assert colab.glued(stored) == {"share": "37.2% it's"}
+    assert colab.glued(stored) == {"share": "37.2 % it's"}
     assert notebooks.normalise(stored) == stored
 
 
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(ValueError, match="glue the text that a reader sees"):
         glue("share", 0.372)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("-0.04", "−0.04"),
+        ("(-0.5 ± 0.2)", "(−0.5 ± 0.2)"),
+        ("-0.0 ± 0.3", "0.0 ± 0.3"),
+        ("+0 to −0.000", "0 to 0.000"),
+        ("+0.1, -10", "+0.1, −10"),
+        ("93.5%", "93.5 %"),
+        ("1e-4, conv3-64, 2026-11-29, --epochs 3, a-b", "1e-4, conv3-64, 2026-11-29, --epochs 3, a-b"),
+        ("-.5", "−.5"),
+    ],
+)
+def test_numbers_are_typeset(text: str, printed: str) -> None:
+    assert typeset(text) == printed == typeset(printed)
+    assert Table({"a": [text]}).columns["a"] == [printed]

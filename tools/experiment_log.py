@@ -21,6 +21,7 @@ from experiments.runner import question
 from experiments.train_zoo import ENTRIES
 from resattn.analysis import claims, count_multiply_adds, cues, telling
 from resattn.analysis.runs import records
+from resattn.figures.prose import typeset
 from resattn.networks import NetworkConfig, ResidualAttentionNetwork
 from resattn.zoo import checkpoints, pretrained
 
@@ -210,7 +211,9 @@ def asked(name: str) -> tuple[Row, str]:
     found = verdicts(name) if row.state == "complete" else []
     if found:
         row = replace(row, outcome=words(found))
-    outcome = "".join(f"\n- {claim}: **{word}**. {numbers[:1].upper()}{numbers[1:]}." for claim, word, numbers in found)
+    outcome = "".join(
+        typeset(f"\n- {claim}: **{word}**. {numbers[:1].upper()}{numbers[1:]}.") for claim, word, numbers in found
+    )
     section = f"({row.anchor})=\n## {title.strip()}\n\n{body.strip()}\n"
     return row, section + (f"\n*Outcome*\n{outcome}\n" if outcome else "")
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
+from .prose import typeset
+
 NUMBER = re.compile(r"[<>≤≥≈×]?\s*[-+−±]?\d.*|∞|[-–—−]?")  # what stands in a column of numbers, or nothing
 
 
@@ -12,7 +14,8 @@ class Table:
 
     A notebook shows it as an HTML table if it is the last line of a cell or is given to ``display``; ``print`` and a
     comparison of stored outputs get the same in plain text. Rows whose numbers are in ``marked`` decide the question:
-    they are bold, with an arrow in plain text. Cells are texts or whole numbers.
+    they are bold, with an arrow in plain text. Cells are texts or whole numbers; numbers in them are
+    :func:`~resattn.figures.prose.typeset`.
 
     >>> columns = {"fusion": ["none", "ARL"], "accuracy, %": ["70.3", "71.0 ± 0.4"], "parameters": [1_030_000, 990]}
     >>> Table(columns, marked=[1])
@@ -35,7 +38,7 @@ class Table:
         self.rows = list(zip(*self.columns.values(), strict=True))
         if outside := [number for number in marked if not 0 <= number < len(self.rows)]:
             raise ValueError(f"rows to mark must be from 0 to {len(self.rows) - 1}; got {outside}")
-        self.marked, self.caption = frozenset(marked), caption
+        self.marked, self.caption = frozenset(marked), typeset(caption)
         self.right = [all(map(NUMBER.fullmatch, cells)) for cells in self.columns.values()]
 
     def __repr__(self) -> str:
@@ -73,7 +76,7 @@ class Table:
 
 def _text(cell: object, heading: str) -> str:
     if isinstance(cell, str):
-        return cell
+        return typeset(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
     raise ValueError(
