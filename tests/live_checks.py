@@ -49,6 +49,7 @@ def check_cue(figure: Figure) -> None:
     index, name, cue, by = int(figure.options.get("picture", 0)), models[0], 0, "other"
     classes = cued(0).classes
     module = figure.options.get("module", "stage1.attention1")  # the busiest of both networks
+    stage = f"stage {module[len('stage')]}"
 
     def replaced() -> dict[str, object]:
         other = in_pytorch(name, cued(1 - cue).images[index : index + 1], {})[1][module][0]
@@ -65,7 +66,7 @@ def check_cue(figure: Figure) -> None:
             said = figure.node.locator(".live-answer").nth(view).inner_text()
             assert said == f"says {classes[first]} ({percent(float(shares(logits)[first]))})"
 
-    figure.by_mouse("stage 1")
+    figure.by_mouse(stage)
     figure.slide_by_keys("Channel of the mask", "Home")
     agrees()
     figure.by_mouse("Flip the cue of the third picture")
@@ -94,14 +95,14 @@ def check_cue(figure: Figure) -> None:
         figure.by_keys("NAL")
         figure.node.get_by_text("of T passes here").wait_for()
         name = models[1]
-        figure.by_mouse("stage 1")
+        figure.by_mouse(stage)
         figure.slide_by_keys("Channel of the mask", "Home")
         agrees()
 
     # The count over all pictures and both cues: as it is, and with the mask swapped, for each object of the pair.
     counted = figure.node.locator("p[role=status]", has_text=re.compile("^All"))
     counted.wait_for()
-    found = [int(number) for number in re.findall(r"\d+", counted.inner_text().replace("stage 1", ""))]
+    found = [int(number) for number in re.findall(r"\d+", counted.inner_text().replace(stage, ""))]
     own, swapped = [0, 0], [0, 0]
     for cue in (0, 1):
         views = [in_pytorch(name, cued(c).images, {}) for c in (cue, 1 - cue)]

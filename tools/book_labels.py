@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 from urllib.parse import quote_plus
 
 import nbformat
@@ -53,6 +54,12 @@ class Labels:
         if key not in self.works:
             raise ValueError(f"no work in references.bib has the key {key!r}")
         return self.works[key]
+
+    def cited(self, key: str) -> tuple[str, str]:
+        """Authors and year, with a letter, in the order of the file, where other works have the same."""
+        names, year = authors_and_year(self.work(key))
+        alike = [other for other, entry in self.works.items() if authors_and_year(entry) == (names, year)]
+        return names, year + (ascii_lowercase[alike.index(key)] if len(alike) > 1 else "")
 
 
 def labelled(nb: NotebookNode) -> Iterator[tuple[str, str, str]]:

@@ -52,13 +52,15 @@ def _launch(name: str, page: Page) -> str:
     kaggle = f"https://www.kaggle.com/kernels/welcome?src={page.file(f'colab/{name}')}"
     return (
         f"Open in [Colab]({page.edition(name)}) or [Kaggle]({kaggle}). This edition is made from the book's own "
-        f"[{name}]({page.file(name)}); figures, equations and exercises have the book's numbers."
+        f"[{name}]({page.file(name)}); figures, equations and exercises have the book's numbers. Drawn "
+        "figures appear when you run the cells."
     )
 
 
 def _is_noise(output: NotebookNode) -> bool:
-    """Whether it is a glued text, which stands in its sentence, or the mere name of a figure that is not stored."""
-    named = output.get("data", {}).get("text/plain", "").startswith("<Figure size")
+    """Whether it is a glued text, which stands in its sentence, or the mere name of what is not stored: a figure, or
+    controls."""
+    named = output.get("data", {}).get("text/plain", "").startswith(("<Figure size", "Explorer("))
     return named or "scrapbook" in output.get("metadata", {})
 
 

@@ -21,6 +21,10 @@ STILLS = ROOT / "book" / "_static" / "live"
 COLUMN = 688  # pixels
 STARTS = {  # name -> the figure's attributes, and how much of its height the still keeps, in pixels
     "cue": ('data-figure="cue"', 700),
+    "left_out": (
+        'data-figure="cue" data-networks="cued_left_out_nal" data-picture="4" data-module="stage2.attention1"',
+        700,
+    ),
     "bench": ('data-figure="bench" data-network="attention56_scenes_nal" data-picture="6" data-force="mean"', 740),
     "tour": ('data-figure="tour" data-network="cued_arl" data-pictures="cued"', 400),
     "iou": ('data-figure="iou"', 800),
@@ -45,7 +49,7 @@ def take(page: Page, folder: Path, name: str) -> None:
     (folder / "still.html").write_text(PAGE.format(width=COLUMN, start=start), encoding="utf-8")
     page.goto((folder / "still.html").as_uri())
     page.wait_for_selector('.live[data-ready="yes"]', timeout=60_000)
-    page.wait_for_timeout(15_000 if name == "cue" else 1_000)  # counts over all pictures come in bit by bit
+    page.wait_for_timeout(15_000 if '"cue"' in start else 1_000)  # counts over all pictures come in bit by bit
     shot = Image.open(io.BytesIO(page.locator(".live-figure").screenshot())).convert("RGB")
     shot = shot.crop((0, 0, shot.width, min(shot.height, height * shot.width // COLUMN)))
     STILLS.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from tools.book_labels import KINDS, Labels, address, authors_and_year
+from tools.book_labels import KINDS, Labels, address
 
 FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?:\{(?P<name>[\w:-]+)\})?(?P<argument>.*)$")
 OPTION = re.compile(r"^:([\w-]+):\s*(.*)$")
@@ -26,6 +26,7 @@ BOXES = {
     "caution": "Caution", "attention": "Attention", "seealso": "See also", "dropdown": "", "toggle": "",
 }  # fmt: skip
 CODE = {"code-block", "code", "sourcecode"}
+LIVE_PAGE, LIVE_STILLS = "../book/try_it.md", "../book/_static/live/"  # what moves in the page, and in no notebook
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Page:
     repository: str  # OWNER/NAME
     glued: Mapping[str, str] = field(default_factory=dict)
     solution: str = ""  # "Solution to Exercise 5.2" between solution-start and solution-end
+    begun: set[str] = field(default_factory=set)  # the solutions of which a part has been folded
 
     def edition(self, name: str) -> str:
         """Where a chapter opens on Colab."""
@@ -67,7 +69,7 @@ def _cited(role: str, keys: str, page: Page) -> str:
     works = []
     for key in keys.split(","):
         entry = page.labels.work(key.strip())
-        names, year = authors_and_year(entry)
+        names, year = page.labels.cited(key.strip())
         works.append(
             f"[{names} ({year})]({address(entry)})" if role == "cite:t" else f"[{names}, {year}]({address(entry)})"
         )
@@ -112,6 +114,8 @@ def _link(found: re.Match[str], page: Page) -> str:
     if target.startswith("#"):
         return text or page.reference(target[1:])
     path = target.split("#")[0]
+    if path == LIVE_PAGE:
+        return f"{text} (in the built book)"
     if re.fullmatch(r"\d\d_\w+\.ipynb", path):
         return f"[{text}]({page.edition(path)})"
     return f"[{text}]({page.file(path)})"
@@ -193,6 +197,8 @@ def _figure(block: Block, page: Page) -> str:
         lines.append(f"![{block.options.get('alt', '')}]({page.file(block.argument, raw=True)})")
     number = f"{page.reference(block.options['name'])}. " if "name" in block.options else ""
     caption = " ".join(_inline(block.body, page).split())
+    if block.argument.startswith(LIVE_STILLS):
+        caption += " (Here a still; in the built book it answers to your hand.)"
     return "\n\n".join([*lines, f"*{number}{caption}*"] if number or caption else lines)
 
 
@@ -250,4 +256,7 @@ def convert(text: str, page: Page) -> str:
 
 def _fold(hidden: list[str], page: Page) -> list[str]:
     body = "\n\n".join(part for part in hidden if part.strip())
-    return [folded(page.solution, body)] if body else []
+    title = f"{page.solution}, continued" if page.solution in page.begun else page.solution
+    if body:
+        page.begun.add(page.solution)
+    return [folded(title, body)] if body else []

@@ -42,7 +42,8 @@ def hardware(device: torch.device) -> str:
     if cpuinfo.exists():
         lines = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
         name = next(lines, name)
-    return f"{name}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' * (threads != 1)}"
 
 
 def commit() -> str | None:
