@@ -80,6 +80,16 @@ def train(run: CuedRun, folder: Path, device: str) -> dict[str, Any]:
 def made(
     config: dict[str, Any], run: Any, train_set: CuedSet, folder: Path, device: str, recipe: Recipe | None = None
 ) -> dict[str, Any]:
+    """:func:`swapped`, and every other intervention at the end."""
+    record = swapped(config, run, train_set, folder, device, recipe)
+    model = zoo.load_pretrained(folder)
+    views = Views(test_set(TEST, train_set.images.shape[2]), record["mean"], record["std"])
+    return record | {"replacements": replacements(model, views), "features": features(model, views)}
+
+
+def swapped(
+    config: dict[str, Any], run: Any, train_set: CuedSet, folder: Path, device: str, recipe: Recipe | None = None
+) -> dict[str, Any]:
     """The record of a network of these settings, trained on ``train_set`` with the seed of ``run`` and watched; the
     recipe is RECIPE unless another is given. Other questions of this folder train with it too."""
     size = train_set.images.shape[2]
@@ -100,8 +110,6 @@ def made(
         "answers": answers(model, views),
         "swaps": swaps(model, views),
         "shifts": shifts(model, views),
-        "replacements": replacements(model, views),
-        "features": features(model, views),
     }
 
 

@@ -42,6 +42,6 @@ RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(5), NETWO
 
 
 def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
-    """The record of one run, with the fields of `experiments.cued`."""
+    """The record of one run, with the answers, swaps and shifts of `experiments.cued`."""
     pictures = data.cued_scenes("train", cued.TRAIN, seed=run.seed)
-    return cued.made(NETWORKS[run.network], run, pictures, folder, device)
+    return cued.swapped(NETWORKS[run.network], run, pictures, folder, device)
