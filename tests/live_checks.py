@@ -99,8 +99,16 @@ def check_cue(figure: Figure) -> None:
         figure.slide_by_keys("Channel of the mask", "Home")
         agrees()
 
+    # A channel that one stage has and the other has not.
+    figure.by_mouse("stage 2" if stage == "stage 1" else "stage 1")
+    figure.slide_by_keys("Channel of the mask", "End")
+    figure.by_mouse(stage)
+    masks = {key: part[0][0] for key, part in in_pytorch(name, cued(0).images[index : index + 1], {})[1].items()}
+    fewest = min(mask.shape[0] for mask in masks.values())
+    assert figure.shows(1, masks[module][fewest - 1], "mask", 0, 1)
+
     # The count over all pictures and both cues: as it is, and with the mask swapped, for each object of the pair.
-    counted = figure.node.locator("p[role=status]", has_text=re.compile("^All"))
+    counted = figure.node.locator("p[role=status][aria-busy=false]", has_text=re.compile("^All"))
     counted.wait_for()
     found = [int(number) for number in re.findall(r"\d+", counted.inner_text().replace(stage, ""))]
     own, swapped = [0, 0], [0, 0]
@@ -175,6 +183,20 @@ def check_bench(figure: Figure) -> None:
     figure.by_mouse("ARL")
     figure.node.get_by_text("how much M raises T here").wait_for()
     name = "attention56_scenes"
+    agrees()
+
+    # Asked twice, the count is made once.
+    answers = in_pytorch(name, scenes().images, {})[0].argmax(1)
+    right = int((answers == scenes().labels).sum())
+    for _ in range(2):
+        figure.by_mouse("Count over all 20 Scenes")
+    counted = figure.node.get_by_text(f"All 20 Scenes: {right} answers that are right.")
+    counted.wait_for()
+    figure.page.wait_for_timeout(500)
+    assert counted.is_visible()
+    figure.slide_by_keys("Channel", "End")
+    figure.by_mouse("Start over")
+    image = picture({}, 5)
     agrees()
 
 
@@ -264,7 +286,7 @@ def check_masks(figure: Figure) -> None:
             assert figure.shows(3 * stage + 2, M, "mask", 0, 1)
             assert figure.shows(3 * stage + 3, passed, "features", 0, most)
 
-    agrees(-1)
+    agrees(int(figure.options.get("channel", 0)) - 1)
     agrees(int(figure.slide("Channel", 0.5)) - 1)
     agrees(int(figure.slide_by_keys("Channel", "ArrowRight")) - 1)
     buttons = figure.node.locator(".live-gallery button")

@@ -8,6 +8,8 @@ from live_driver import Figure
 from live_reference import reach
 from torch import Tensor
 
+POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+
 
 def check_field(figure: Figure) -> None:
     state = {"d": 3, "r": 1, "f": "f1", "x": 6, "y": 9}
@@ -17,9 +19,11 @@ def check_field(figure: Figure) -> None:
         ranges = [reach(state["d"], state["r"], state["f"], state[axis]) for axis in ("y", "x")]
         sides = [high - low + 1 for low, high in ranges]
         words = figure.node.locator(".live-note")
-        assert words.nth(1).inner_text() == f"sees {sides[0]} × {sides[1]} of 32 × 32"
+        edge = ", up to the map's edge" if sides != [32, 32] and {0, 31} & {*ranges[0], *ranges[1]} else ""
+        assert words.nth(1).inner_text() == f"sees {sides[0]} × {sides[1]} of 32 × 32{edge}"
         trunk = [min(state[axis] + 2, 31) - max(state[axis] - 2, 0) + 1 for axis in ("y", "x")]
-        assert words.nth(0).inner_text() == f"sees {trunk[0]} × {trunk[1]} of 32 × 32"
+        edge = ", up to the map's edge" if any(not 2 < state[axis] < 29 for axis in ("y", "x")) else ""
+        assert words.nth(0).inner_text() == f"sees {trunk[0]} × {trunk[1]} of 32 × 32{edge}"
         red, _, blue = figure.drawn(1).int()
         seen = (red > blue + 100).nonzero()  # orange
         assert [*seen.amin(0).tolist(), *seen.amax(0).tolist()] == [ranges[k][end] for end in (0, 1) for k in (0, 1)]
@@ -74,7 +78,7 @@ def check_backward(figure: Figure) -> None:
         upper = u + v < 15
         wanted = [float(T.grad[side].norm() / signal[side].norm()) for side in (upper, ~upper)]
         assert all(abs(said - share) <= 0.005 + 1e-6 for said, share in zip(figure.numbers(), wanted, strict=False))
-        assert figure.shows(1, M, "mask", 0, 1) and figure.shows(2, T.grad, "change", -1, 1)
+        assert figure.shows(1, M, "mask", 0, 1) and figure.shows(2, T.grad, "change", -2, 2)
 
     agrees()
     figure.point(1, 10, 11)
@@ -83,10 +87,10 @@ def check_backward(figure: Figure) -> None:
     figure.point_by_keys(1, "ArrowUp", "ArrowLeft")
     state.update(x=10, y=9)
     agrees()
-    figure.by_mouse("(1 + M) · δ_H (ARL)")
+    figure.by_mouse("(1 + M) · δH (ARL)")
     state["residual"] = 1
     agrees()
-    figure.by_keys("M · δ_H (NAL)")
+    figure.by_keys("M · δH (NAL)")
     state["residual"] = 0
     state["width"] = figure.slide("Width of the mask", 0.7)
     agrees()
@@ -127,11 +131,12 @@ def check_depth(figure: Figure) -> None:
     def agrees(m: float, k: float) -> None:
         M = torch.full((int(k),), m, dtype=torch.double)
         said = figure.finding()
-        count, mask, left, grown = re.findall(r"[\d.]+(?: · 10 to the −\d+)?", said.replace(",", "").rstrip("."))[:4]
+        numbers = re.findall(rf"[\d.]+(?: · 10⁻[{POWERS}]+)?", said.replace(",", ""))
+        count, mask, left, grown = (number.rstrip(".") for number in numbers[:4])
         assert (float(count), float(mask)) == (k, round(m, 2))
         for shown, factor in ((left, M.prod()), (grown, (1 + M).prod())):
-            number = float(shown.replace(" · 10 to the −", "e-"))
-            assert abs(number / float(factor) - 1) <= (0.5 if "10 to" in shown else 0.05)
+            number = float(shown.replace(" · 10⁻", "e-").translate(str.maketrans(POWERS, "0123456789")))
+            assert abs(number / float(factor) - 1) <= (0.5 if "⁻" in shown else 0.05)
 
     agrees(0.5, 6)
     m = figure.slide("Every mask M", 0.8)

@@ -18,7 +18,7 @@ from live_checks import check_bench, check_cue, check_iou, check_masks, check_to
 from live_checks_plain import check_backward, check_depth, check_field, check_fusion, check_path
 from live_driver import Figure
 from live_reference import compare, in_pytorch, pictures
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from resattn import zoo
 from tools import live_stills, live_weights
@@ -108,6 +108,33 @@ def test_logits_and_masks_in_chromium_are_those_of_pytorch(chromium: Browser, ba
         page.close()
     numbers = np.stack([np.frombuffer(base64.b64decode(answer), dtype="<f4") for answer in answers])
     compare(torch.from_numpy(numbers), logits, {key: (mask,) for key, (mask, *_) in kept.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "slow", "pressed", "shown"),
+    [
+        ("cue", "cued_nal", ("NAL", "ARL"), "how much M raises T here"),
+        ("masks", "attention56_scenes_nal", ("NAL", "ARL"), "how much M raises T here"),
+        ("bench", "attention56_cifar10", ("ARL, CIFAR-10", "NAL"), "lighthouse"),
+    ],
+)
+def test_the_network_asked_for_last_is_shown(
+    chromium: Browser, bare: Path, name: str, slow: str, pressed: tuple[str, str], shown: str
+) -> None:
+    with served(bare) as address:
+        page = chromium.new_page()
+        held: list[Route] = []
+        page.route(f"**/{slow}.js", lambda route: held.append(route))
+        visit(page, f"{address}{name}.html")
+        figure = Figure(page.locator(f'.live[data-figure="{name}"]').first)
+        for words in pressed:
+            figure.by_mouse(words)
+        page.wait_for_timeout(200)
+        assert len(held) == 1, "the first network is still on its way"
+        held[0].fulfill(path=bare / "networks" / f"{slow}.js")
+        page.wait_for_timeout(1_000)
+        figure.node.get_by_text(shown).first.wait_for(timeout=2_000)
+        page.close()
 
 
 def in_the_book() -> list[tuple[str, str]]:

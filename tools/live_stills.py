@@ -29,7 +29,10 @@ STARTS = {  # name -> the figure's attributes, and how much of its height the st
     "tour": ('data-figure="tour" data-network="cued_arl" data-pictures="cued"', 400),
     "iou": ('data-figure="iou"', 800),
     "masks": ('data-figure="masks"', 1000),
-    "walk": ('data-figure="masks" data-networks="cued_arl cued_nal" data-pictures="cued" data-picture="7"', 800),
+    "walk": (
+        'data-figure="masks" data-networks="cued_arl cued_nal" data-pictures="cued" data-picture="7" data-channel="26"',
+        800,
+    ),
     "field": ('data-figure="field"', 800),
     "fusion": ('data-figure="fusion"', 800),
     "backward": ('data-figure="backward"', 800),

@@ -48,7 +48,7 @@
     const name = newId(), node = el("fieldset", { class: "live-choice" }, el("legend", {}, label));
     for (const [key, words] of options) {
       const input = el("input", { type: "radio", name, value: key, checked: key === value, onchange: () => onchange(key) });
-      node.append(el("label", {}, input, el("span", {}, words)));
+      node.append(el("label", {}, input, el("span", {}, el("span", {}, words)))); // the inner one keeps a line of text together
     }
     node.set = (now) => node.querySelectorAll("input").forEach((input) => { input.checked = input.value === now; });
     return node;
@@ -92,8 +92,8 @@
     node.set = (newRamp, newWords, newLow, newHigh) => {
       colours.style.background = `linear-gradient(to right, ${RAMPS[newRamp].join(", ")})`;
       title.textContent = newWords;
-      ends[0].textContent = newLow;
-      ends[1].textContent = newHigh;
+      ends[0].textContent = minus(newLow);
+      ends[1].textContent = minus(newHigh);
     };
     node.set(ramp, words, low, high);
     return node;
@@ -119,6 +119,7 @@
     return node;
   }
 
+  const minus = (number) => String(number).replace("-", "−");
   const percent = (share) => share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
   const best = (shares) => shares.indexOf(Math.max(...shares));
 
@@ -142,8 +143,18 @@
       const small = paintPicture(el("canvas", { "aria-hidden": "true" }), x);
       return el("button", { type: "button", "aria-label": label(i), title: label(i), "aria-pressed": String(i === value), onclick: () => { node.set(i); onchoose(i); } }, small);
     });
-    node.set = (now) => buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(i === now)));
+    // The strip scrolls by itself if the chosen picture is not in sight.
+    const show = (chosen) => {
+      if (!chosen) return;
+      const from = chosen.offsetLeft - node.scrollLeft, room = node.clientWidth - chosen.offsetWidth;
+      if (from < 0 || from > room) node.scrollLeft = chosen.offsetLeft - room / 2;
+    };
+    node.set = (now) => {
+      buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(i === now)));
+      show(buttons[now]);
+    };
     node.append(...buttons);
+    requestAnimationFrame(() => show(buttons[value]));
     return node;
   }
 
@@ -190,27 +201,36 @@
   }
 
   // Curves over one axis. node.draw({ x: [from, to], y: [from, to], log, ticks: { x, y }, labels: { x, y }, curves, at });
-  // curves: [{ name, colour, f }]; `at` marks a value of x on each of them. Letters keep their size on every screen.
+  // curves: [{ name, colour, f }]; `at` marks a value of x on each of them, with an arrow where the curve has left the
+  // frame. Letters keep their size on every screen.
   function chart(words) {
     const node = el("div", { class: "live-chart", role: "img", "aria-label": words });
+    const frame = newId();
     let last = null;
     node.draw = (spec) => {
       last = spec;
       const W = Math.max(node.clientWidth, 280), H = 230, edge = { left: 52, right: 14, top: 12, bottom: 44 };
       const scale = (v) => spec.log ? Math.log10(v) : v, [y0, y1] = spec.y.map(scale), [x0, x1] = spec.x;
       const X = (v) => edge.left + (v - x0) / (x1 - x0) * (W - edge.left - edge.right);
-      const Y = (v) => H - edge.bottom - (Math.min(Math.max(scale(v), y0), y1) - y0) / (y1 - y0) * (H - edge.top - edge.bottom);
+      const height = H - edge.top - edge.bottom, inside = (v) => Math.min(Math.max(scale(v), y0), y1);
+      const at = (scaled) => H - edge.bottom - (scaled - y0) / (y1 - y0) * height;
+      const Y = (v) => at(Math.min(Math.max(scale(v), y0 - (y1 - y0)), y1 + (y1 - y0))); // the rest is cut off
       const text = (x, y, anchor, content, more = "") => `<text x="${x}" y="${y}" text-anchor="${anchor}" ${more}>${content}</text>`;
       const steps = spec.steps || 120, dashes = ["", "7 4", "2 3"];
+      const mark = (v, value, colour) => {
+        const x = X(v), y = at(inside(value)), out = scale(value) - inside(value);
+        if (!out) return `<circle cx="${x}" cy="${y}" r="5" fill="${colour}"/>`;
+        const way = out > 0 ? -1 : 1; // up or down on the screen
+        return `<path d="M${x - 6} ${y - 9 * way}L${x + 6} ${y - 9 * way}L${x} ${y}Z" fill="${colour}"/>`;
+      };
       const curve = ({ colour, f }, i) => {
         const path = Array.from({ length: steps + 1 }, (_, k) => x0 + (x1 - x0) * k / steps).map((v, k) => `${k ? "L" : "M"}${X(v).toFixed(1)} ${Y(f(v)).toFixed(1)}`).join("");
-        const dot = spec.at === undefined ? "" : `<circle cx="${X(spec.at)}" cy="${Y(f(spec.at))}" r="5" fill="${colour}"/>`;
-        return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${dashes[i % 3]}"/>${dot}`;
+        return `<path d="${path}" clip-path="url(#${frame})" fill="none" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${dashes[i % 3]}"/>${spec.at === undefined ? "" : mark(spec.at, f(spec.at), colour)}`;
       };
-      const grid = spec.ticks.y.map((v) => `<line x1="${edge.left}" x2="${W - edge.right}" y1="${Y(v)}" y2="${Y(v)}" class="live-grid"/>${text(edge.left - 6, Y(v) + 4, "end", v)}`);
-      const marks = spec.ticks.x.map((v) => text(X(v), H - edge.bottom + 18, "middle", v));
+      const grid = spec.ticks.y.map((v) => `<line x1="${edge.left}" x2="${W - edge.right}" y1="${Y(v)}" y2="${Y(v)}" class="live-grid"/>${text(edge.left - 6, Y(v) + 4, "end", minus(v))}`);
+      const marks = spec.ticks.x.map((v) => text(X(v), H - edge.bottom + 18, "middle", minus(v)));
       const here = spec.at === undefined ? "" : `<line x1="${X(spec.at)}" x2="${X(spec.at)}" y1="${edge.top}" y2="${H - edge.bottom}" class="live-here"/>`;
-      node.innerHTML = `<svg width="${W}" height="${H}" aria-hidden="true">${grid.join("")}${marks.join("")}${here}${spec.curves.map(curve).join("")}${text((edge.left + W - edge.right) / 2, H - 6, "middle", spec.labels.x)}${text(14, edge.top + (H - edge.top - edge.bottom) / 2, "middle", spec.labels.y, `transform="rotate(-90 14 ${edge.top + (H - edge.top - edge.bottom) / 2})"`)}</svg>`;
+      node.innerHTML = `<svg width="${W}" height="${H}" aria-hidden="true"><clipPath id="${frame}"><rect x="${edge.left}" y="${edge.top - 2}" width="${W - edge.left - edge.right}" height="${height + 4}"/></clipPath>${grid.join("")}${marks.join("")}${here}${spec.curves.map(curve).join("")}${text((edge.left + W - edge.right) / 2, H - 6, "middle", spec.labels.x)}${text(14, edge.top + (H - edge.top - edge.bottom) / 2, "middle", spec.labels.y, `transform="rotate(-90 14 ${edge.top + (H - edge.top - edge.bottom) / 2})"`)}</svg>`;
       const legend = el("div", { class: "live-legend" }, ...spec.curves.map(({ name, colour }, i) => {
         const item = el("span"), key = document.createElementNS("http://www.w3.org/2000/svg", "svg");
         key.innerHTML = `<line x1="0" x2="30" y1="6" y2="6" stroke="${colour}" stroke-width="3" stroke-dasharray="${dashes[i % 3]}"/>`;
@@ -233,6 +253,6 @@
   }
 
   live.parts = {
-    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
+    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, minus, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
   };
 })((globalThis.live = globalThis.live || {}));

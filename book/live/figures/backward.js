@@ -13,10 +13,8 @@ live.figure("backward", function (host) {
   });
   const left = (p) => (p % SIZE) + Math.floor(p / SIZE) < SIZE - 1;
 
-  const views = ["δ_H, what comes back", "the mask M", "δ_T, what the trunk gets"].map((title) => {
-    const canvas = picture(title);
-    return { title, canvas };
-  });
+  const words = (before, of, after = "") => { const node = new DocumentFragment(); node.append(before, ...of ? ["δ", el("sub", {}, of)] : [], after); return node; };
+  const views = [words("What comes back, ", "H"), words("The mask M: move it"), words("What the trunk gets, ", "T")].map((title) => ({ title, canvas: picture(title.textContent) }));
   const places = placed(views[1].canvas, "The mask. Arrow keys move its bump.", ({ x, y }) => { Object.assign(state, { x, y }); draw(); });
   const finding = el("p", { class: "live-finding", role: "status" });
 
@@ -25,19 +23,19 @@ live.figure("backward", function (host) {
     const passed = signal.map((value, p) => (Number(state.residual) + M[p]) * value);
     const energy = (values, side) => values.reduce((sum, value, p) => sum + (left(p) === side ? value ** 2 : 0), 0);
     const share = [true, false].map((side) => Math.sqrt(energy(passed, side) / energy(signal, side)));
-    paintMap(views[0].canvas, signal, SIZE, SIZE, "change", -1, 1);
+    paintMap(views[0].canvas, signal, SIZE, SIZE, "change", -2, 2);
     paintMap(views[1].canvas, M, SIZE, SIZE, "mask", 0, 1);
-    paintMap(views[2].canvas, passed, SIZE, SIZE, "change", -1, 1);
+    paintMap(views[2].canvas, passed, SIZE, SIZE, "change", -2, 2);
     places.mark(state.x, state.y);
     const times = share.map((value) => value.toFixed(2));
-    views[2].canvas.setAttribute("aria-label", `δ_T: ${times[0]} times the signal of the upper left, ${times[1]} times that of the lower right`);
-    finding.textContent = `Of the signal from the upper left the trunk gets ${times[0]} times, of that from the lower right ${times[1]} times. ` + (state.residual ? "With 1 + M the mask can raise a signal but not stop it: no factor is below 1." : "With M alone a closed mask stops it, whatever the signal was worth.");
+    views[2].canvas.setAttribute("aria-label", `What the trunk gets: ${times[0]} times the signal of the upper left, ${times[1]} times that of the lower right`);
+    finding.textContent = `The trunk gets ${times[0]} times the signal from the upper left, and ${times[1]} times that from the lower right. ` + (state.residual ? "With 1 + M the mask can raise a signal but not stop it: no factor is below 1." : "With M alone a closed mask stops it, whatever the signal was worth.");
   }
 
   host.append(finding,
     el("div", { class: "live-cards live-aligned" }, ...views.map(({ title, canvas }, i) => card(title, i === 1 ? places : canvas))),
-    colourBar("change", "signal", "−1", "1"), colourBar("mask", "mask M", "0", "1"),
-    choice("The trunk gets", [["naive", "M · δ_H (NAL)"], ["residual", "(1 + M) · δ_H (ARL)"]], "naive", (v) => { state.residual = v === "residual"; draw(); }),
-    slider("Width of the mask", { min: 1, max: 8, step: 0.5, value: state.width, words: (v) => `${v} places` }, (v) => { state.width = v; draw(); }));
+    colourBar("change", "signal", "−2", "2"), colourBar("mask", "mask M", "0", "1"),
+    choice("The trunk gets", [["naive", words("M · ", "H", " (NAL)")], ["residual", words("(1 + M) · ", "H", " (ARL)")]], "naive", (v) => { state.residual = v === "residual"; draw(); }),
+    slider("Width of the mask", { min: 1, max: 8, step: 0.5, value: state.width, words: (v) => `${v} place${v === 1 ? "" : "s"}` }, (v) => { state.width = v; draw(); }));
   draw();
 });

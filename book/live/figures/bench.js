@@ -11,7 +11,7 @@ live.figure("bench", async function (host, options) {
   const set = await live.get("pictures/scenes"), pictures = unpack(set), size = set.size, P = size * size;
   const label = (i) => `Scene ${i + 1}, ${set.classes[set.labels[i]]}`;
   const start = options.network || names[0];
-  const state = { name: start, network: await live.network(start), index: Number(options.picture || 0), view: "mask", scale: "fixed", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
+  const state = { name: start, network: await live.network(start), index: Number(options.picture || 0), view: "mask", wish: "mask", scale: "fixed", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
   state.pixels = copy(pictures[state.index]);
   state.original = copy(state.pixels);
 
@@ -20,6 +20,7 @@ live.figure("bench", async function (host, options) {
   // The picture, with a brush.
   const canvas = picture("Your picture");
   const brush = placed(canvas, "Your picture. Arrow keys move the brush, space paints.", ({ x, y, paint }) => { if (paint) stroke(x, y); });
+  brush.classList.add("live-brush");
   function stroke(x, y) {
     const colours = { hide: state.network.mean.map((m) => 255 * m), white: [250, 250, 250], black: [20, 20, 20], red: [216, 52, 50], yellow: [240, 200, 60], green: [60, 140, 70], blue: [48, 98, 194] };
     const half = state.width / 2;
@@ -40,7 +41,7 @@ live.figure("bench", async function (host, options) {
   // Where pictures come from: the gallery, or a photo of the reader's, which never leaves the page.
   function use(pixels) { state.original = copy(pixels); state.pixels = copy(pixels); state.place = null; update(); }
   const scenes = gallery("Scenes", pictures, label, state.index, (i) => { state.index = i; use(pictures[i]); });
-  const file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => { if (file.files[0]) photo(file.files[0]); } });
+  const file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => { if (file.files[0]) photo(file.files[0]); file.value = ""; } });
   async function photo(source) {
     const image = new Image(), address = URL.createObjectURL(source);
     image.src = address;
@@ -64,14 +65,16 @@ live.figure("bench", async function (host, options) {
   let result = el("div");
   const network = choice("Network", names.map((name) => [name, TITLES[name] || name]), state.name, async (name) => {
     state.name = name;
-    state.network = await live.network(name);
-    state.channel = -1;
+    const loaded = await live.network(name);
+    if (name !== state.name) return; // the reader has chosen another since
+    state.network = loaded;
+    state.place = null;
     build();
     update();
   });
-  const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = value; draw(); });
+  const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = state.wish = value; state.place = null; update(); });
   const scale = choice("Colours", [["fixed", "one scale for all"], ["own", "from the least to the most of each map"]], state.scale, (value) => { state.scale = value; draw(); });
-  const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; draw(); });
+  const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; state.place = null; update(); });
   const bar = colourBar("mask", "");
   const rows = el("div", { class: "live-cards" });
   const donor = select("Another picture is", pictures.map((_, i) => [String(i), label(i)]), String(state.donor), (i) => { state.donor = Number(i); update(); });
@@ -86,7 +89,7 @@ live.figure("bench", async function (host, options) {
     const forced = config.fusion === "none" ? {} : state.forced;
     cards = modules.map(([name, title]) => {
       const map = picture(`${title}`), places = placed(map, `${title}. Arrow keys choose a place, space asks what it listens to.`, ({ x, y, paint }) => { if (paint) listen(name, x, y); });
-      const force = select("Its mask is", [["free", "its own"], ["0", "0 everywhere"], ["0.5", "½ everywhere"], ["1", "1 everywhere"], ["mean", "its mean over places"], ["other", "another picture's"]], forced[name] === undefined ? "free" : String(forced[name]), (value) => {
+      const force = select("Its mask is", [["free", "its own"], ["0", "0"], ["0.5", "½"], ["1", "1"], ["mean", "its mean"], ["other", "another's"]], forced[name] === undefined ? "free" : String(forced[name]), (value) => {
         if (value === "free") delete state.forced[name];
         else state.forced[name] = ["mean", "other"].includes(value) ? value : Number(value);
         update();
@@ -97,7 +100,8 @@ live.figure("bench", async function (host, options) {
     });
     rows.replaceChildren(...cards.map(({ node }) => node));
     view.querySelector('input[value="mask"]').disabled = config.fusion === "none";
-    if (config.fusion === "none" && state.view === "mask") view.set(state.view = "trunk");
+    view.set(state.view = config.fusion === "none" && state.wish === "mask" ? "trunk" : state.wish);
+    state.channel = -1;
     channel.set(0, { max: Math.max(...state.network.run(state.pixels).modules.map((m) => m.trunk.C)) });
   }
 
@@ -107,12 +111,13 @@ live.figure("bench", async function (host, options) {
     if (wanted.some(([, by]) => by === "other")) donated = state.network.run(pictures[state.donor]);
     const forced = Object.fromEntries(wanted.map(([name, by]) => [name, by === "other" ? donated.modules.find((m) => m.name === name).mask : by]));
     state.wanted = wanted;
+    state.replaced = forced;
     counted.textContent = "";
     now = wanted.length ? state.network.run(state.pixels, forced) : free;
     const before = live.softmax(free.logits), after = live.softmax(now.logits), { classes } = state.network;
     const a = best(before), b = best(after), said = (i, shares) => `${classes[i]} (${percent(shares[i])})`;
     result.set(wanted.length ? "Answer now; the mark is the answer with every mask its own" : "Answer", after, wanted.length ? before : null);
-    const words = { 0: "0 everywhere", 0.5: "½ everywhere", 1: "1 everywhere", mean: "its mean over places", other: `that of ${label(state.donor)}` };
+    const words = { 0: "set to 0 everywhere", 0.5: "set to ½ everywhere", 1: "set to 1 everywhere", mean: "set to its mean over places", other: `replaced by that of ${label(state.donor)}` };
     const what = wanted.map(([name, by]) => `the mask of ${name.split(".")[0].replace("stage", "stage ")} ${words[by]}`).join(" and ");
     status.textContent = !wanted.length ? `The network says ${said(a, before)}.`
       : `With ${what}, the network says ${said(b, after)}; with its own, ${said(a, before)}.`;
@@ -120,18 +125,24 @@ live.figure("bench", async function (host, options) {
 
   // The same replacement in every Scene of the gallery: one picture is an example, twenty are a count.
   const counted = el("p", { class: "live-note", role: "status" });
+  let counting = 0;
   async function countAll() {
     const { wanted, network, donor } = state, words = wanted.length ? "answers that change with what is replaced" : "answers that are right";
     const masks = wanted.some(([, by]) => by === "other") ? network.run(pictures[donor]).modules : [];
     const forced = Object.fromEntries(wanted.map(([name, by]) => [name, by === "other" ? masks.find((m) => m.name === name).mask : by]));
+    const mine = ++counting;
     let changed = 0;
+    if (!wanted.length && String(network.classes) !== String(set.classes)) {
+      counted.textContent = "This network has other classes than Scenes, so no answer of it is right or wrong here.";
+      return;
+    }
     for (let i = 0; i < pictures.length; i++) {
       const own = best(live.softmax(network.run(pictures[i]).logits));
       if (wanted.length) changed += own !== best(live.softmax(network.run(pictures[i], forced).logits));
       else changed += network.classes[own] === set.classes[set.labels[i]];
       counted.textContent = `${changed} of ${i + 1} ${words}`;
       await new Promise((done) => setTimeout(done));
-      if (wanted !== state.wanted || network !== state.network) return;
+      if (mine !== counting || wanted !== state.wanted || network !== state.network) return;
     }
     counted.textContent = `All ${pictures.length} Scenes: ${changed} ${words}.`;
   }
@@ -144,7 +155,8 @@ live.figure("bench", async function (host, options) {
       const { H, W } = now.modules[i].trunk;
       const peak = best(Array.from(maps[i])), least = Math.min(...maps[i]), own = state.scale === "own";
       paintMap(map, maps[i], H, W, M ? "mask" : "features", own ? least : 0, own ? maps[i][peak] : M ? 1 : most[i]);
-      range.textContent = `${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}`;
+      const c = Math.min(state.channel, now.modules[i].trunk.C - 1);
+      range.textContent = `${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}${c < 0 ? "" : `, channel ${c + 1}`}`;
       const words = `${title}, ${{ mask: "mask", trunk: "trunk output", product: "what passes" }[state.view]}: from ${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}, highest in row ${1 + Math.floor(peak / W)} of ${H}, column ${1 + peak % W}`;
       map.setAttribute("aria-label", words);
       map.title = words;
@@ -173,11 +185,11 @@ live.figure("bench", async function (host, options) {
       const channels = state.channel < 0 ? Array.from({ length: source.C }, (_, c) => c) : [Math.min(state.channel, source.C - 1)];
       return channels.reduce((total, c) => total + Math.abs(source.data[c * source.H * source.W + at]), 0) / channels.length;
     };
-    const own = value(state.network.run(state.pixels, {}, name).modules[index]);
+    const own = value(state.network.run(state.pixels, state.replaced, name).modules[index]);
     for (let cell = 0; cell < cells * cells; cell++) {
       const hidden = copy(state.pixels), top = side * Math.floor(cell / cells), left = side * (cell % cells);
       for (let c = 0; c < 3; c++) for (let v = top; v < top + side; v++) for (let u = left; u < left + side; u++) hidden.data[c * P + v * size + u] = 255 * mean[c];
-      changes[cell] = value(state.network.run(hidden, {}, name).modules[index]) - own;
+      changes[cell] = value(state.network.run(hidden, state.replaced, name).modules[index]) - own;
       if (cell % 4 === 3) {
         const most = Math.max(...changes.map(Math.abs), 1e-6);
         paintMap(heard, changes, cells, cells, "change", -most, most);
@@ -205,13 +217,13 @@ live.figure("bench", async function (host, options) {
       el("div", { class: "live-main" }, brush),
       el("div", { class: "live-grow" }, result)),
     network, rows, bar,
+    el("div", { class: "live-row" }, heardBox, el("div", { class: "live-grow" }, heardWords, heardBar)),
     el("div", { class: "live-row" }, button(`Count over all ${pictures.length} Scenes`, countAll), counted),
     scenes,
     el("div", { class: "live-row" }, button("A photo of yours …", () => file.click()), button("Start over", () => { state.forced = {}; use(state.original); build(); }), file),
     el("p", { class: "live-note" }, "A photo is cut to its middle square and scaled to 32 × 32 pixels. It stays in this page."),
     tools, width, view, channel,
     el("div", { class: "live-row" }, donor, el("div", { class: "live-grow" }, scale)),
-    el("div", { class: "live-row" }, heardBox, el("div", { class: "live-grow" }, heardWords, heardBar)),
   );
   build();
   update();

@@ -12,7 +12,7 @@ live.figure("cue", async function (host, options) {
   const left = unpack(set), both = left.map((x) => [0, 1].map((cue) => framed(x, cue)));
   const state = { index: Number(options.picture || 0), module: null, by: "other", cue: 0, channel: "moves" };
   const inWords = ["red", "blue"], sides = ["left", "right"];
-  let network, modules;
+  let network, modules, asked;
 
   // The cue is the frame: paint it in the colour of the cue, and leave everything else as it is.
   function framed(x, cue) {
@@ -41,11 +41,11 @@ live.figure("cue", async function (host, options) {
   const said = (run) => best(live.softmax(run.logits));
 
   // Count over all pictures and both cues, a few at a time: how many answers name the cued object, how many the other.
-  const counted = el("p", { role: "status" });
+  const counted = el("p", { role: "status" }, "Counting over all pictures …");
   let counting = 0;
   async function count() {
     const mine = ++counting, own = [0, 0], forced = [0, 0];
-    counted.textContent = "Counting over all pictures …";
+    counted.setAttribute("aria-busy", "true");
     for (let i = 0; i < both.length; i++) {
       const pair = pairOf(i);
       for (const cue of [0, 1]) {
@@ -57,11 +57,12 @@ live.figure("cue", async function (host, options) {
       if (mine !== counting) return;
     }
     const n = 2 * both.length;
-    counted.textContent = `All ${both.length} pictures under both cues, ${n} answers. As it is, ${own[0]} name the object that the frame names and ${own[1]} the other one. ${capital(describe())}: ${forced[0]} and ${forced[1]}.`;
+    counted.textContent = `All ${both.length} pictures under both cues, ${n} answers. As it is, ${own[0]} name the object that the frame names and ${own[1]} the other one. ${capital(describe())}, ${forced[0]} name the object that the frame names and ${forced[1]} the other one.`;
+    counted.setAttribute("aria-busy", "false");
   }
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   const stage = (name) => name === "all" ? "all modules" : name.split(".")[0].replace("stage", "stage ");
-  const BY = { other: "of the other cue", mirror: "mirrored left for right", mean: "averaged over places", zero: "0 everywhere", one: "1 everywhere" };
+  const BY = { other: "of the other cue", mirror: "mirrored left for right", mean: "averaged over places", zero: "set to 0 everywhere", one: "set to 1 everywhere" };
   const describe = () => `with the mask of ${stage(state.module)} ${BY[state.by]}`;
 
   const finding = el("p", { class: "live-finding", role: "status" });
@@ -83,8 +84,9 @@ live.figure("cue", async function (host, options) {
     const pair = pairOf(state.index), { cue } = state, forced = swapped(state.index, pair, cue);
     const name = state.module === "all" ? modules[0] : state.module, find = (run) => run.modules.find((m) => m.name === name).mask;
     const masks = [find(pair[0]), find(pair[1]), find(forced)];
-    const c = state.channel === "moves" ? mostMoved(masks) : state.channel;
+    const c = state.channel === "moves" ? mostMoved(masks) : Math.min(state.channel, masks[0].C - 1);
     channel.set(c + 1, { max: masks[0].C });
+    moving.setAttribute("aria-pressed", String(state.channel === "moves"));
     const shown = [pair[0], pair[1], forced];
     const names = pairs[state.index].map((k) => classes[k]);
     views.forEach((view, i) => {
@@ -118,7 +120,11 @@ live.figure("cue", async function (host, options) {
 
   const which = el("div");
   async function start(name) {
-    network = await live.network(name);
+    asked = name;
+    const loaded = await live.network(name);
+    if (name !== asked) return; // the reader has chosen another since
+    counted.setAttribute("aria-busy", "true");
+    network = loaded;
     modules = network.run(both[0][0]).modules.map((m) => m.name);
     state.module = options.module || busiest();
     state.channel = "moves";

@@ -3,16 +3,16 @@ live.figure("depth", function (host) {
   "use strict";
   const { COLOURS, chart, el, slider } = live.parts, state = { m: 0.5, k: 6 };
   const plot = chart("The factor that a stack of masks puts on a feature, over the number of masks");
-  const finding = el("p", { class: "live-finding", role: "status" });
-  const words = (x) => x >= 0.01 ? Number(x.toPrecision(2)).toLocaleString("en") : x.toExponential(0).replace("e-", " · 10 to the −");
+  const finding = el("p", { class: "live-finding live-tall", role: "status" });
+  const words = (x) => x >= 0.01 ? Number(x.toPrecision(2)).toLocaleString("en") : x >= 0.001 ? x.toFixed(4) : x.toExponential(0).replace(/e-(\d+)/, (_, power) => ` · 10⁻${power.replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`);
 
   function draw() {
     const { m, k } = state;
-    finding.textContent = `After ${k} mask${k > 1 ? "s" : ""} of ${m.toFixed(2)}, naive attention leaves ${words(m ** k)} of a feature; residual attention alone makes ${words((1 + m) ** k)} of it, and normalisation sets the size anew.`;
+    finding.textContent = `After ${k} mask${k > 1 ? "s" : ""} of ${m.toFixed(2)}, naive attention multiplies a feature by ${words(m ** k)}, residual attention alone by ${words((1 + m) ** k)}; normalisation sets the size anew.`;
     plot.draw({
       x: [0, 18], y: [1e-4, 1e4], log: true, at: k, steps: 90, ticks: { x: [0, 3, 6, 9, 12, 15, 18], y: [0.0001, 0.01, 1, 100, 10000] },
       labels: { x: "masks one after the other, k", y: "factor" },
-      curves: [{ name: "ARL: (1 + M)ᵏ", colour: COLOURS.arl, f: (v) => (1 + m) ** v }, { name: "NAL: Mᵏ", colour: COLOURS.nal, f: (v) => Math.max(m ** v, 1e-9) }],
+      curves: [{ name: "ARL: (1 + M)ᵏ", colour: COLOURS.arl, f: (v) => (1 + m) ** v }, { name: "NAL: Mᵏ", colour: COLOURS.nal, f: (v) => m ** v }],
     });
   }
 

@@ -55,10 +55,12 @@ live.figure("field", function (host) {
     const words = el("p", { class: "live-note" });
     return { canvas, places, words, node: card(title, places, words) };
   });
-  const finding = el("p", { class: "live-finding", role: "status" });
+  const finding = el("p", { class: "live-finding live-tall", role: "status" });
+  const units = slider("Units r", { min: 1, max: 3, value: state.r }, (v) => { state.r = v; draw(); });
 
   function draw() {
     const { d, r, f, x, y } = state;
+    units.querySelector("input").disabled = d === 0; // a local mask has no poolings with units between them
     const fields = [[y, x].map((at) => grow([at, at], 2, SIZE)), [y, x].map((at) => seen([at, at], d, r, f))];
     const size = ([low, high]) => high - low + 1;
     fields.forEach(([rows, columns], i) => {
@@ -68,16 +70,17 @@ live.figure("field", function (host) {
         return inside ? (i ? [226 - odd, 130 - odd, 70 - odd] : [60 - odd, 140 - odd, 200 - odd]) : [238 - odd, 241 - odd, 244 - odd];
       });
       maps[i].places.mark(x, y);
-      maps[i].words.textContent = `sees ${size(rows)} × ${size(columns)} of ${SIZE} × ${SIZE}`;
+      const all = size(rows) === SIZE && size(columns) === SIZE, cut = !all && [...rows, ...columns].some((end) => end === 0 || end === SIZE - 1);
+      maps[i].words.textContent = `sees ${size(rows)} × ${size(columns)} of ${SIZE} × ${SIZE}${cut ? ", up to the map's edge" : ""}`;
       maps[i].canvas.setAttribute("aria-label", maps[i].words.textContent);
     });
     const [trunk, mask] = fields.map(([rows, columns]) => size(rows) * size(columns) / SIZE ** 2);
-    finding.textContent = `The trunk's two units see ${Math.max(1, Math.round(100 * trunk))} % of the map at this place, ${d ? `a mask with ${d} pooling${d > 1 ? "s" : ""} and r = ${r}` : "a local mask"} ${Math.round(100 * mask)} %: with ${f} each value of M is made from ${LOGITS[f]}.`;
+    finding.textContent = `The trunk's two units see ${Math.max(1, Math.round(100 * trunk))} % of the map at this place, ${d ? `a mask with ${d} pooling${d > 1 ? "s" : ""} and r = ${r}` : "a local mask"} sees ${Math.round(100 * mask)} %: with ${f} each value of M is made from ${LOGITS[f]}.`;
   }
 
-  host.append(finding, el("div", { class: "live-cards live-two" }, ...maps.map(({ node }) => node)),
+  host.append(finding, el("div", { class: "live-cards live-two live-aligned", style: "--rows: 3" }, ...maps.map(({ node }) => node)),
     choice("Poolings d", [["0", "0 (local)"], ["1", "1"], ["2", "2"], ["3", "3"]], String(state.d), (v) => { state.d = Number(v); draw(); }),
     choice("Activation", [["f1", "f1 mixed"], ["f2", "f2 channel"], ["f3", "f3 spatial"]], state.f, (v) => { state.f = v; draw(); }),
-    slider("Units r", { min: 1, max: 3, value: state.r }, (v) => { state.r = v; draw(); }));
+    units);
   draw();
 });

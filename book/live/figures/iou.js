@@ -4,7 +4,7 @@
  */
 live.figure("iou", async function (host, options) {
   "use strict";
-  const { COLOURS, card, chart, el, gallery, overChannels, paint, paintMap, paintPicture, picture, slider, unpack } = live.parts;
+  const { COLOURS, card, chart, colourBar, el, gallery, overChannels, paint, paintMap, paintPicture, picture, slider, unpack } = live.parts;
   const [network, set] = await Promise.all([live.network(options.network || "attention56_scenes_trunk"), live.get("pictures/scenes")]);
   const pictures = unpack(set), truths = unpack(set, "objects"), size = set.size, name = options.module || "stage2.attention1";
   const state = { index: Number(options.picture || 0), threshold: 0.5, map: null };
@@ -31,7 +31,7 @@ live.figure("iou", async function (host, options) {
   const thresholds = Array.from({ length: 101 }, (_, i) => i / 100);
   const bestThreshold = () => thresholds.reduce((best, t) => overlap(t) > overlap(best) ? t : best, 0);
 
-  const views = ["The picture", "|T|, from least to most", "Above the threshold"].map((title) => ({ title, canvas: picture(title) }));
+  const views = ["The picture", "|T|, from least to most", "The threshold against the object"].map((title) => ({ title, canvas: picture(title) }));
   const plot = chart("IoU over the threshold"), finding = el("p", { class: "live-finding", role: "status" });
   const threshold = slider("Threshold", { min: 0, max: 1, step: 0.01, value: 0.5, words: (v) => v.toFixed(2) }, (v) => { state.threshold = v; draw(); });
 
@@ -60,7 +60,7 @@ live.figure("iou", async function (host, options) {
 
   const key = (colour, words) => el("span", {}, el("i", { class: "live-swatch", style: `background: ${colour}` }), words);
   host.append(finding, el("div", { class: "live-cards live-aligned" }, ...views.map(({ title, canvas }) => card(title, canvas))),
-    el("div", { class: "live-legend" }, key("#009e73", "object, found"), key("#56b4e9", "object, missed"), key("#e69f00", "not the object")),
+    el("div", { class: "live-legend" }, key("#009e73", "object, found"), key("#56b4e9", "object, missed"), key("#e69f00", "above the threshold, not the object")), colourBar("features", "|T|: mean over channels, in this picture", "least", "most"),
     threshold, plot, gallery("Scenes", pictures, label, state.index, choose));
   choose(state.index);
   threshold.set(state.threshold = bestThreshold());

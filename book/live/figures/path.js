@@ -3,7 +3,7 @@ live.figure("path", function (host) {
   "use strict";
   const { COLOURS, chart, el, slider } = live.parts, state = { s: 0.8, n: 20 }, kappa = 1 / (1 - 1 / Math.PI);
   const plot = chart("By how many powers of ten the gradient grows from the end of a chain to its input, over the number of units");
-  const finding = el("p", { class: "live-finding", role: "status" });
+  const finding = el("p", { class: "live-finding live-tall", role: "status" });
   const words = (x) => Number(x.toPrecision(2)).toLocaleString("en", { maximumFractionDigits: 1 });
 
   // The recursion of the Deeper page: v is the variance of the features, the factor that of the gradient's mean square.
@@ -18,11 +18,11 @@ live.figure("path", function (host) {
 
   function draw() {
     const { s, n } = state;
-    finding.textContent = `Through ${n} unit${n > 1 ? "s" : ""} that hand on ${s.toFixed(2)} of their input, the gradient grows ×${words(grown(s, n))} on its way back; with all of it handed on ×${words(grown(1, n))}, with nothing ×${words(grown(0, n))}.`;
+    finding.textContent = `Through ${n === 1 ? "1 unit that hands on" : `${n} units that hand on`} ${s.toFixed(2)} of ${n === 1 ? "its" : "their"} input, the gradient is multiplied by ${words(grown(s, n))} on its way back; with all of it handed on by ${words(grown(1, n))}, with nothing by ${words(grown(0, n))}.`;
     const power = (share) => (v) => Math.log10(grown(share, v));
     plot.draw({
-      x: [0, 30], y: [0, 8], at: n, steps: 30, ticks: { x: [0, 5, 10, 15, 20, 25, 30], y: [0, 2, 4, 6, 8] },
-      labels: { x: "units", y: "powers of ten" },
+      x: [0, 30], y: [-0.5, 8], at: n, steps: 30, ticks: { x: [0, 5, 10, 15, 20, 25, 30], y: [0, 2, 4, 6, 8] },
+      labels: { x: "units", y: "growth, powers of ten" },
       curves: [{ name: `${s.toFixed(2)} handed on`, colour: COLOURS.trunk, f: power(s) }, { name: "nothing", colour: "currentColor", f: power(0) }, { name: "all", colour: COLOURS.skip, f: power(1) }],
     });
   }

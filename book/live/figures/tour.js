@@ -74,7 +74,7 @@ live.figure("tour", async function (host, options) {
     if (event.key === "ArrowRight") go(step + 1);
     if (event.key === "ArrowLeft") go(step - 1);
   });
-  host.append(title, words, cards, bars, dots, gallery("Pictures of the tour", pictures, (i) => `Picture ${i + 1}, ${(set.pairs ? set.pairs[i] : [set.labels[i]]).map((k) => set.classes[k]).join(" and ")}`, index, choose));
+  host.append(title, dots, words, cards, bars, gallery("Pictures of the tour", pictures, (i) => `Picture ${i + 1}, ${(set.pairs ? set.pairs[i] : [set.labels[i]]).map((k) => set.classes[k]).join(" and ")}`, index, choose));
   step = Number(options.step || 7) - 1;
   choose(index);
 });
