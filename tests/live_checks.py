@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import pairwise
 
 import torch
 from live_driver import Figure
@@ -11,6 +12,10 @@ from torch import Tensor
 from resattn import data
 from tools import live_weights
 
+WATCH = """(note) => {
+    globalThis.watched = [];
+    new MutationObserver(() => watched.push(note.textContent)).observe(note, { childList: true });
+}"""
 TOLERANCE = 2e-4  # of a probability
 BLUE = torch.tensor([48, 98, 194], dtype=torch.uint8)  # of the brush
 
@@ -188,12 +193,16 @@ def check_bench(figure: Figure) -> None:
     # Asked twice, the count is made once.
     answers = in_pytorch(name, scenes().images, {})[0].argmax(1)
     right = int((answers == scenes().labels).sum())
+    note = figure.node.get_by_role("button", name="Count over all 20 Scenes").locator("xpath=following-sibling::p")
+    note.evaluate(WATCH)
     for _ in range(2):
         figure.by_mouse("Count over all 20 Scenes")
     counted = figure.node.get_by_text(f"All 20 Scenes: {right} answers that are right.")
     counted.wait_for()
     figure.page.wait_for_timeout(500)
     assert counted.is_visible()
+    places = [int(found[1]) for text in note.evaluate("() => watched") if (found := re.search(r" of (\d+) ", text))]
+    assert sum(now < before for before, now in pairwise(places)) <= 1, "one count gave way to one"
     figure.slide_by_keys("Channel", "End")
     figure.by_mouse("Start over")
     image = picture({}, 5)

@@ -107,3 +107,4 @@ def test_masks_may_carry_over_what_the_answer_does_not() -> None:
     carried = run | {"new": [0.85, 0.15]}  # the answer does so too
     stuck = run | {"by_masks": masks | {"new": [0.6, 0.4]}}  # the masks do not
     assert cues.masks_carry_over([run, carried, stuck]) == (1, False)
+    assert cues.masks_carry_over([]) == (0, False)

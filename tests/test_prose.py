@@ -34,6 +34,9 @@ def test_what_is_no_text_is_refused() -> None:
         ("93.5%", "93.5 %"),
         ("1e-4, conv3-64, 2026-11-29, --epochs 3, a-b", "1e-4, conv3-64, 2026-11-29, --epochs 3, a-b"),
         ("-.5", "−.5"),
+        ("It is -0. Or [-0.0].", "It is 0. Or [0.0]."),
+        ("-0,5", "−0,5"),
+        ("dim=-1, x[:-1], 10^{-3}, 3%20b, 5%d", "dim=-1, x[:-1], 10^{-3}, 3%20b, 5%d"),
     ],
 )
 def test_numbers_are_typeset(text: str, printed: str) -> None:

@@ -20,10 +20,11 @@ from tools.build_book import ROOT
 STILLS = ROOT / "book" / "_static" / "live"
 COLUMN = 688  # pixels
 STARTS = {  # name -> the figure's attributes, and how much of its height the still keeps, in pixels
-    "cue": ('data-figure="cue"', 700),
+    "cue": ('data-figure="cue"', 735),
+    "tour_cue": ('data-figure="cue" data-picture="7"', 735),
     "left_out": (
         'data-figure="cue" data-networks="cued_left_out_nal" data-picture="4" data-module="stage2.attention1"',
-        700,
+        735,
     ),
     "bench": ('data-figure="bench" data-network="attention56_scenes_nal" data-picture="6" data-force="mean"', 740),
     "tour": ('data-figure="tour" data-network="cued_arl" data-pictures="cued"', 400),

@@ -119,7 +119,7 @@
     return node;
   }
 
-  const minus = (number) => String(number).replace("-", "−");
+  const minus = (number) => String(number).replace(/^-/, "−");
   const percent = (share) => share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
   const best = (shares) => shares.indexOf(Math.max(...shares));
 
@@ -154,7 +154,12 @@
       show(buttons[now]);
     };
     node.append(...buttons);
-    requestAnimationFrame(() => show(buttons[value]));
+    const seen = new ResizeObserver(() => { // once it stands in the page and has a size
+      if (!node.clientWidth) return;
+      seen.disconnect();
+      show(buttons.find((each) => each.getAttribute("aria-pressed") === "true"));
+    });
+    seen.observe(node);
     return node;
   }
 

@@ -117,7 +117,7 @@ def masks_carry_over(runs: Runs) -> tuple[int, bool]:
     answers under blue do not, and whether it is said of the network: in all. The second rule of
     ``experiments/unseen.py``, for its seeds from ``SEEN`` on."""
     count = sum(carries_over(run["by_masks"]) and not carries_over(run) for run in runs)
-    return count, count == len(runs)
+    return count, 0 < count == len(runs)
 
 
 def attention_carries_over(runs: Runs) -> Decided:

@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
     )
     last = history[-1]
     error, seconds = 100 * (1 - last["test_accuracy"]), sum(entry["seconds"] for entry in history)
-    say(f"test error {error:.2f} % after {last['epoch']} epochs, {seconds:.0f} s of training")
+    say(f"test error {error:.2f} % after {last['epoch']} epoch{'s' * (last['epoch'] > 1)}, {seconds:.0f} s of training")
     say(f"weights and record: {options.out / 'model.safetensors'}, {options.out / 'model.json'}")
 
 

@@ -4,9 +4,9 @@ import re
 
 from IPython.display import display
 
-ZERO = re.compile(r"(?<!\w)[-−+](?=0(?:\.0+)?(?![.\d]))")  # what has been rounded to zero has no sign
-MINUS = re.compile(r"(?<!\w)-(?=\.?\d)")
-PER_CENT = re.compile(r"(?<=\d)%")
+ZERO = re.compile(r"(?<!\w)[-−+](?=0(?:\.0+)?(?![.,]?\d))")  # what has been rounded to zero has no sign
+MINUS = re.compile(r"(?<![^\s(\[±])-(?=\.?\d)")
+PER_CENT = re.compile(r"(?<=\d)%(?!\w)")
 
 
 def typeset(text: str) -> str:

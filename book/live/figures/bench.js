@@ -45,7 +45,7 @@ live.figure("bench", async function (host, options) {
   async function photo(source) {
     const image = new Image(), address = URL.createObjectURL(source);
     image.src = address;
-    try { await image.decode(); } catch { status.textContent = `${source.name} is not a picture that this browser can read.`; return; }
+    try { await image.decode(); } catch { URL.revokeObjectURL(address); status.textContent = `${source.name} is not a picture that this browser can read.`; return; }
     const side = Math.min(image.naturalWidth, image.naturalHeight), small = el("canvas", { width: size, height: size }), context = small.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(image, (image.naturalWidth - side) / 2, (image.naturalHeight - side) / 2, side, side, 0, 0, size, size);
@@ -72,12 +72,12 @@ live.figure("bench", async function (host, options) {
     build();
     update();
   });
-  const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = state.wish = value; state.place = null; update(); });
+  const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = state.wish = value; redraw(); });
   const scale = choice("Colours", [["fixed", "one scale for all"], ["own", "from the least to the most of each map"]], state.scale, (value) => { state.scale = value; draw(); });
-  const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; state.place = null; update(); });
+  const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; redraw(); });
   const bar = colourBar("mask", "");
   const rows = el("div", { class: "live-cards" });
-  const donor = select("Another picture is", pictures.map((_, i) => [String(i), label(i)]), String(state.donor), (i) => { state.donor = Number(i); update(); });
+  const donor = select("Another picture is", pictures.map((_, i) => [String(i), label(i)]), String(state.donor), (i) => { state.donor = Number(i); state.place = null; update(); });
   let cards = [], now, free, donated;
 
   // One card a module: its map, and what to force.
@@ -92,6 +92,7 @@ live.figure("bench", async function (host, options) {
       const force = select("Its mask is", [["free", "its own"], ["0", "0"], ["0.5", "½"], ["1", "1"], ["mean", "its mean"], ["other", "another's"]], forced[name] === undefined ? "free" : String(forced[name]), (value) => {
         if (value === "free") delete state.forced[name];
         else state.forced[name] = ["mean", "other"].includes(value) ? value : Number(value);
+        state.place = null;
         update();
       });
       if (config.fusion === "none") force.querySelector("select").disabled = true;
@@ -179,17 +180,22 @@ live.figure("bench", async function (host, options) {
     state.place = { name, x, y };
     heardBox.hidden = heardBar.hidden = false;
     draw();
-    const index = state.modules.indexOf(name), { mean } = state.network;
+    const index = state.modules.indexOf(name), { network, replaced } = state, { mean } = network;
+    if (state.view === "mask" && name in replaced) {
+      heardBox.hidden = heardBar.hidden = true;
+      heardWords.textContent = replaced[name] === "mean" ? "This mask is set to its mean, so no place of it listens to a part of the picture." : "This mask is set from outside: it listens to nothing here.";
+      return;
+    }
     const value = (module) => {
       const source = state.view === "mask" ? module.mask : state.view === "trunk" ? module.trunk : module.product, at = y * source.W + x;
       const channels = state.channel < 0 ? Array.from({ length: source.C }, (_, c) => c) : [Math.min(state.channel, source.C - 1)];
       return channels.reduce((total, c) => total + Math.abs(source.data[c * source.H * source.W + at]), 0) / channels.length;
     };
-    const own = value(state.network.run(state.pixels, state.replaced, name).modules[index]);
+    const own = value(network.run(state.pixels, replaced, name).modules[index]);
     for (let cell = 0; cell < cells * cells; cell++) {
       const hidden = copy(state.pixels), top = side * Math.floor(cell / cells), left = side * (cell % cells);
       for (let c = 0; c < 3; c++) for (let v = top; v < top + side; v++) for (let u = left; u < left + side; u++) hidden.data[c * P + v * size + u] = 255 * mean[c];
-      changes[cell] = value(state.network.run(hidden, state.replaced, name).modules[index]) - own;
+      changes[cell] = value(network.run(hidden, replaced, name).modules[index]) - own;
       if (cell % 4 === 3) {
         const most = Math.max(...changes.map(Math.abs), 1e-6);
         paintMap(heard, changes, cells, cells, "change", -most, most);
@@ -201,12 +207,19 @@ live.figure("bench", async function (host, options) {
     }
   }
 
+  function forget() {
+    listening++;
+    heardBox.hidden = heardBar.hidden = true;
+    heardWords.textContent = HOW;
+  }
   const update = oncePerFrame(() => {
     paintPicture(canvas, state.pixels);
-    if (!state.place) { listening++; heardBox.hidden = heardBar.hidden = true; heardWords.textContent = HOW; }
+    if (!state.place) forget();
     compute();
     draw();
   });
+  // Other colours or another channel of what has been computed.
+  const redraw = oncePerFrame(() => { state.place = null; forget(); draw(); });
 
   const force = options.force || "mean";
   state.forced[options.module || "stage1.attention1"] = ["mean", "other"].includes(force) ? force : Number(force);

@@ -123,6 +123,7 @@ live.figure("cue", async function (host, options) {
     asked = name;
     const loaded = await live.network(name);
     if (name !== asked) return; // the reader has chosen another since
+    counting++; // what is being counted was of the network before
     counted.setAttribute("aria-busy", "true");
     network = loaded;
     modules = network.run(both[0][0]).modules.map((m) => m.name);
@@ -146,7 +147,7 @@ live.figure("cue", async function (host, options) {
     which,
     select("It is replaced by", [["other", "the mask under the other cue"], ["mirror", "its own, mirrored left for right"], ["mean", "its own, averaged over places"], ["zero", "0 everywhere"], ["one", "1 everywhere"]], state.by, (by) => { state.by = by; update(); count(); }),
     channel,
-    choice("Network", names.map((name) => [name, /nal/.test(name) ? "NAL" : "ARL"]), names[0], start),
+    ...names.length > 1 ? [choice("Network", names.map((name) => [name, /nal/.test(name) ? "NAL" : "ARL"]), names[0], start)] : [],
   );
   await start(names[0]);
 });
