@@ -15,6 +15,7 @@ from experiments import grids as experiments
 from resattn import data, zoo
 from resattn.analysis import count_parameters
 from resattn.analysis.statistics import holm, one_sample, paired
+from resattn.figures.prose import typeset
 from resattn.training import Recipe
 from resattn.zoo import CheckpointError, checkpoints
 
@@ -223,7 +224,7 @@ def test_the_tables_in_chapter_11_follow_from_the_records():
         found[row["difference, points"]] = paired(*(errors[row["record"], arm] for arm in pair))
     stands = holm(found)
     for number, (row, difference) in enumerate(zip(rows, found.values(), strict=True)):
-        assert row["ours, 95 % interval"] == str(difference)
+        assert row["ours, 95 % interval"] == typeset(str(difference))
         assert row["resolved"] == ("yes" if difference.resolved else "no")
         assert (row["stands"] == "yes") == stands[row["difference, points"]] == (number in marked)
 
@@ -249,7 +250,7 @@ def test_the_tables_of_chapter_9_follow_from_the_records():
         network, noise = titles[row["accuracy less the twin's"]], float(row["noise"][:-1]) / 100
         right = [values(name, noise, lambda run: 100 * (1 - run["test_error"])) for name in (network, "twin")]
         differences[str(n)] = paired(*right)
-        assert row["points"] == str(differences[str(n)])
+        assert row["points"] == typeset(str(differences[str(n)]))
         assert (n in marked) == (noise == 0.5)
     stands = holm(differences)
     assert len(rows) == 4
@@ -258,7 +259,7 @@ def test_the_tables_of_chapter_9_follow_from_the_records():
         word = "no difference" if d.within(1.0) else "not resolved"
         if stands[str(n)]:
             word = "shown" if d.mean > 0 else "refuted"
-        word = word if row["noise"] == "50%" else "–"  # the claim is about noise
+        word = word if row["noise"] == "50 %" else "–"  # the claim is about noise
         assert (row["that attention helps"], row["stands"]) == (word, "yes" if stands[str(n)] else "no")
 
     rows, marked = table_in("09_noisy_labels.ipynb", "mechanism-table")
@@ -269,7 +270,7 @@ def test_the_tables_of_chapter_9_follow_from_the_records():
     ]
     for row in deciding:
         last = values(titles[row["network"]], 0.5, lambda run: run["history"][-1]["filter"]["stage2.attention1"])
-        assert row["between, half wrong"] == str(one_sample([100 * entry["between"] for entry in last]))
+        assert row["between, half wrong"] == typeset(str(one_sample([100 * entry["between"] for entry in last])))
 
 
 @pytest.mark.parametrize("name", zoo.list_records())
