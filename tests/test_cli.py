@@ -37,7 +37,7 @@ def finished(tmp_path_factory):
 def test_train_says_what_it_did(finished):
     out, text = finished
     assert re.search(r"attention56: [\d,]+ parameters, on ", text)
-    assert re.search(r"test error \d+\.\d\d % after 1 epochs?, \d+ s of training", text)
+    assert re.search(r"test error \d+\.\d\d % after 1 epoch, \d+ s of training", text)
     assert {path.name for path in out.iterdir()} == {"checkpoint.pt", "model.safetensors", "model.json"}
     record = json.loads((out / "model.json").read_text())
     assert record["data"]["train"] == "Scenes train, 300 images"
@@ -170,7 +170,7 @@ def test_two_processes_train_one_network(tmp_path):
     result = subprocess.run([*command, "--out", tmp_path / "run", *SMALL], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("epoch 1, step 3 of 3") == 1
-    assert result.stdout.count("after 1 epochs") == 1
+    assert result.stdout.count("after 1 epoch, ") == 1
     state = checkpoints.load(tmp_path / "run" / "checkpoint.pt")
     assert (state["run"]["world"], state["run"]["batch_statistics"]) == (2, "all")
     assert state["history"][0]["step"] == 3  # 300 scenes, 100 a step, of which each process has 50
