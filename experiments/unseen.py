@@ -22,10 +22,10 @@ Expected cost: 20 runs of about four minutes on one core.
 Under blue these five named an object of a class left out in at most one picture of three, and mostly a class that was
 not there, though the masks of the three that have any moved to the object. So: is the mask what fails? Each picture is
 shown under red, where all classes may count, with all masks from the same picture under blue (measured afterwards on
-the first six networks, from their weights). "The mask carries the cue over, and the answer
-does not" holds for a network if the difference above lies above −10 points with these masks, and not above it under
-blue itself. It is said of ARL or NAL if it holds in all three seeds. *Exploratory*: the share of answers that name a
-class left out, and how far each mask moves.
+the first six networks, from their weights). "The mask carries the cue over, and the answer does not" holds for a
+network if the difference above lies above −10 points with these masks, and not above it under blue itself. It is said
+of ARL or NAL if it holds in all three seeds. *Exploratory*: the share of answers that name a class left out, and how
+far each mask moves.
 """
 
 from functools import partial

@@ -205,6 +205,16 @@
     };
   }
 
+  // Load a network by its name and use it, unless the reader has asked for another in the meantime.
+  function latest(use) {
+    let asked;
+    return async (name) => {
+      asked = name;
+      const loaded = await live.network(name);
+      if (name === asked) use(loaded);
+    };
+  }
+
   // Curves over one axis. node.draw({ x: [from, to], y: [from, to], log, ticks: { x, y }, labels: { x, y }, curves, at });
   // curves: [{ name, colour, f }]; `at` marks a value of x on each of them, with an arrow where the curve has left the
   // frame. Letters keep their size on every screen.
@@ -258,6 +268,6 @@
   }
 
   live.parts = {
-    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, minus, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
+    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, latest, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
   };
 })((globalThis.live = globalThis.live || {}));

@@ -5,13 +5,13 @@
  */
 live.figure("bench", async function (host, options) {
   "use strict";
-  const { answers, best, button, card, choice, colourBar, el, gallery, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, placed, select, slider, unpack } = live.parts;
+  const { answers, best, button, card, choice, colourBar, el, gallery, latest, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, placed, select, slider, unpack } = live.parts;
   const TITLES = { attention56_scenes: "ARL", attention56_scenes_nal: "NAL", attention56_scenes_trunk: "no masks", attention56_cifar10: "ARL, CIFAR-10" };
   const names = (options.networks || Object.keys(TITLES).join(" ")).split(" ");
   const set = await live.get("pictures/scenes"), pictures = unpack(set), size = set.size, P = size * size;
   const label = (i) => `Scene ${i + 1}, ${set.classes[set.labels[i]]}`;
   const start = options.network || names[0];
-  const state = { name: start, network: await live.network(start), index: Number(options.picture || 0), view: "mask", wish: "mask", scale: "fixed", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
+  const state = { network: await live.network(start), index: Number(options.picture || 0), view: "mask", wish: "mask", scale: "fixed", channel: -1, forced: {}, donor: 1, tool: "hide", width: 4, place: null };
   state.pixels = copy(pictures[state.index]);
   state.original = copy(state.pixels);
 
@@ -63,15 +63,12 @@ live.figure("bench", async function (host, options) {
 
   const status = el("p", { class: "live-finding", role: "status" });
   let result = el("div");
-  const network = choice("Network", names.map((name) => [name, TITLES[name] || name]), state.name, async (name) => {
-    state.name = name;
-    const loaded = await live.network(name);
-    if (name !== state.name) return; // the reader has chosen another since
+  const network = choice("Network", names.map((name) => [name, TITLES[name] || name]), start, latest((loaded) => {
     state.network = loaded;
     state.place = null;
     build();
     update();
-  });
+  }));
   const view = choice("Show", [["mask", "mask M"], ["product", "what passes"], ["trunk", "before the mask, |T|"]], state.view, (value) => { state.view = state.wish = value; redraw(); });
   const scale = choice("Colours", [["fixed", "one scale for all"], ["own", "from the least to the most of each map"]], state.scale, (value) => { state.scale = value; draw(); });
   const channel = slider("Channel", { min: 0, max: 32, value: 0, words: (v) => v === 0 ? "mean" : `${v}` }, (v) => { state.channel = v - 1; redraw(); });

@@ -6,13 +6,13 @@
  */
 live.figure("cue", async function (host, options) {
   "use strict";
-  const { best, button, card, choice, colourBar, el, gallery, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, select, slider, unpack } = live.parts;
+  const { best, button, card, choice, colourBar, el, gallery, latest, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, select, slider, unpack } = live.parts;
   const names = (options.networks || "cued_arl cued_nal").split(" ");
   const set = await live.get(`pictures/${options.pictures || "cued"}`), { classes, pairs, colours } = set;
   const left = unpack(set), both = left.map((x) => [0, 1].map((cue) => framed(x, cue)));
   const state = { index: Number(options.picture || 0), module: null, by: "other", cue: 0, channel: "moves" };
   const inWords = ["red", "blue"], sides = ["left", "right"];
-  let network, modules, asked;
+  let network, modules;
 
   // The cue is the frame: paint it in the colour of the cue, and leave everything else as it is.
   function framed(x, cue) {
@@ -119,10 +119,7 @@ live.figure("cue", async function (host, options) {
   }
 
   const which = el("div");
-  async function start(name) {
-    asked = name;
-    const loaded = await live.network(name);
-    if (name !== asked) return; // the reader has chosen another since
+  const start = latest((loaded) => {
     counting++; // what is being counted was of the network before
     counted.setAttribute("aria-busy", "true");
     network = loaded;
@@ -132,7 +129,7 @@ live.figure("cue", async function (host, options) {
     which.replaceChildren(choice("Whose mask is replaced in the third picture", [...modules.map((m) => [m, stage(m)]), ["all", "all"]], state.module, (m) => { state.module = m; update(); count(); }));
     draw();
     setTimeout(count, 300);
-  }
+  });
 
   host.append(
     el("div", { class: "live-title" }, "Two objects, one cue, and the mask that carries it"),

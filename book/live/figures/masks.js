@@ -5,12 +5,12 @@
  */
 live.figure("masks", async function (host, options) {
   "use strict";
-  const { card, choice, colourBar, el, gallery, overChannels, paintMap, paintPicture, picture, slider, unpack } = live.parts;
+  const { card, choice, colourBar, el, gallery, latest, overChannels, paintMap, paintPicture, picture, slider, unpack } = live.parts;
   const names = (options.networks || "attention56_scenes attention56_scenes_nal").split(" ");
   const set = await live.get(`pictures/${options.pictures || "scenes"}`), pictures = unpack(set);
   const label = (i) => set.labels ? `Picture ${i + 1}, ${set.classes[set.labels[i]]}` : `Picture ${i + 1}, ${set.pairs[i].map((k) => set.classes[k]).join(" and ")}`;
   const state = { index: Number(options.picture || 0), channel: Number(options.channel || 0) - 1 };
-  let network, asked;
+  let network;
   const rows = el("div", { class: "live-stack" }), finding = el("p", { class: "live-finding", role: "status" });
   const channel = slider("Channel", { min: 0, max: 1, value: 0, words: (v) => v === 0 ? "mean" : String(v) }, (v) => { state.channel = v - 1; draw(); });
 
@@ -36,13 +36,7 @@ live.figure("masks", async function (host, options) {
     bar.set("mask", residual ? "M: how much M raises T here" : "M: how much of T passes here", "0", "1");
   }
   const shown = picture(""), bar = colourBar("mask", "");
-  const start = async (name) => {
-    asked = name;
-    const loaded = await live.network(name);
-    if (name !== asked) return; // the reader has chosen another since
-    network = loaded;
-    draw();
-  };
+  const start = latest((loaded) => { network = loaded; draw(); });
 
   host.append(
     el("div", { class: "live-row" }, el("div", { class: "live-small" }, shown), el("div", { class: "live-grow" }, finding)),
