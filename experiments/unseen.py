@@ -24,8 +24,9 @@ not there, though the masks of the three that have any moved to the object. So: 
 shown under red, where all classes may count, with all masks from the same picture under blue (measured afterwards on
 the first six networks, from their weights). "The mask carries the cue over, and the answer does not" holds for a
 network if the difference above lies above −10 points with these masks, and not above it under blue itself. It is said
-of ARL or NAL if it holds in all three seeds. *Exploratory*: the share of answers that name a class left out, and how
-far each mask moves.
+of ARL or NAL if it holds in all three seeds. *Exploratory*: the share of answers that name a class left out, how far
+each mask moves, and the opposite swap (added last, measured from the weights): a blue frame with all masks of red, by
+whether the left object's class was left out, beside the same pictures under red itself.
 """
 
 from functools import partial
@@ -52,9 +53,9 @@ RUNS = [cued.CuedRun(network, seed) for seed, network in product(range(5), NETWO
 KEPT = {"nal-seed0": "cued_left_out_nal"}
 
 
-def left_out(pictures: CuedSet) -> Tensor:
-    """Whether the object on the right is of a class that never counted under blue: bool [N]."""
-    return torch.isin(pictures.pair_labels[:, 1], torch.tensor(LEFT_OUT))
+def left_out(pictures: CuedSet, side: int = 1) -> Tensor:
+    """Whether the object on this side (0: left, 1: right) is of a class that never counted under blue: bool [N]."""
+    return torch.isin(pictures.pair_labels[:, side], torch.tensor(LEFT_OUT))
 
 
 def training_set(seed: int) -> CuedSet:
@@ -70,17 +71,29 @@ def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:
     model = zoo.load_pretrained(folder)
     test = cued.test_set(cued.TEST)
     views = cued.Views(test, record["mean"], record["std"])
-    red, blue = views.x  # [N, 3, S, S] each
     new = left_out(test)  # bool [N]
-    named = cued.batched(model, blue).argmax(1)  # [N]
+    named = cued.batched(model, views.x[1]).argmax(1)  # [N]
     return record | {
         **by_group(named, views.labels, new),
         "names_left_out": round(torch.isin(named, torch.tensor(LEFT_OUT))[new].float().mean().item(), 5),
-        "by_masks": by_group(with_masks(model, red, blue), views.labels, new) if cued.masked(model) else {},
+        **masks_exchanged(model, views, test),
         "moves": {
             key: {name: shift["mask"] for name, shift in cued.shifts(model, group).items()}
             for key, group in (("new", views.only(new)), ("known", views.only(~new)))
         },
+    }
+
+
+def masks_exchanged(model: ResidualAttentionNetwork, views: cued.Views, test: CuedSet) -> dict[str, Any]:
+    """What is named under red with all masks of blue, and under blue with all masks of red; beside it, under red."""
+    if not cued.masked(model):
+        return {"by_masks": {}, "red_masks": {}, "under_red": {}}
+    red, blue = views.x  # [N, 3, S, S] each
+    left = left_out(test, side=0)  # bool [N]
+    return {
+        "by_masks": by_group(with_masks(model, red, blue), views.labels, left_out(test)),
+        "red_masks": by_group(with_masks(model, blue, red), views.labels, left, side=0),
+        "under_red": by_group(cued.batched(model, red).argmax(1), views.labels, left, side=0),
     }
 
 
@@ -89,12 +102,9 @@ def with_masks(model: ResidualAttentionNetwork, x: Tensor, other: Tensor) -> Ten
     return cued.batched(partial(swap_masks, model, names=cued.masked(model)), x, other).argmax(1)
 
 
-def by_group(named: Tensor, labels: Tensor, new: Tensor) -> dict[str, list[float]]:
-    """Of pictures whose right object is of a class left out, and of the others: the shares of answers that name the
-    right object, and the left one. named [N], labels [N, 2], new bool [N]."""
-    hits = named[:, None] == labels  # [N, 2]
+def by_group(named: Tensor, labels: Tensor, new: Tensor, side: int = 1) -> dict[str, list[float]]:
+    """Of pictures whose object on this side is of a class left out, and of the others: the shares of answers that name
+    that object, and the other one. named [N], labels [N, 2], new bool [N]."""
+    hits = (named[:, None] == labels)[:, [side, 1 - side]]  # [N, 2]
     groups = {"new": new, "known": ~new}
-    return {
-        key: [round(share, 5) for share in hits[which].float().mean(0).flip(0).tolist()]
-        for key, which in groups.items()
-    }
+    return {key: [round(share, 5) for share in hits[which].float().mean(0).tolist()] for key, which in groups.items()}

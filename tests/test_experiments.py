@@ -18,6 +18,7 @@ from conftest import ROOT
 import resattn
 from experiments import (
     additions,
+    cifar,
     cued,
     cued56,
     depth,
@@ -214,6 +215,29 @@ def test_networks_of_the_questions_about_modules() -> None:
     assert abs(count_parameters(made["large"]) / count_parameters(made["three"]) - 1) < 0.03
 
 
+def test_a_run_on_photographs_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tiny = {"train": scenes("train", 128), "test": scenes("test", 64)}
+    monkeypatch.setattr(cifar.data, "cifar10", tiny.__getitem__)
+    monkeypatch.setattr(cifar, "RECIPE", replace(cifar.RECIPE, epochs=1))
+    record = cifar.train(cifar.CifarRun("nal", 1), tmp_path, "cpu")
+    assert (record["network"], record["seed"], record["precision"]) == ("nal", 1, "bfloat16")
+    assert len(record["history"]) == 1 and 0 <= record["test_error"] <= 1
+    json.dumps(record)
+
+
+def test_the_run_on_photographs_that_the_zoo_has_is_not_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = cifar.CifarRun("arl", 0)
+    record = cifar.train(run, tmp_path / "unused", "cpu")
+    stored = zoo.load_pretrained("attention56_cifar10").record
+    assert record["history"] == stored["history"] and record["test_error"] == stored["test_error"]
+    assert record["network"] == "arl" and not (tmp_path / "unused").exists()
+    monkeypatch.setattr(cifar, "RECIPE", replace(cifar.RECIPE, lr=0.05))
+    with pytest.raises(ValueError, match="attention56_cifar10 was not trained as arl-seed0 would be"):
+        cifar.train(run, tmp_path, "cpu")
+
+
 def test_a_run_with_one_module_from_end_to_end(short: None, tmp_path: Path) -> None:
     record = one_module.train(cued.CuedRun("second-nal", 0), tmp_path, "cpu")
     assert record["network"] == "second-nal" and set(record["swaps"]) == {"stage2.attention1", "all"}
@@ -227,7 +251,8 @@ def test_pictures_left_out_are_not_shown(short: None, tmp_path: Path) -> None:
     assert (right & (shown.cues == 0)).any() and (~right & (shown.cues == 1)).any()
     record = unseen.train(cued.CuedRun("trunk", 1), tmp_path, "cpu")
     assert all(0 <= share <= 1 for key in ("new", "known") for share in record[key])
-    assert record["by_masks"] == {} and record["moves"] == {"new": {}, "known": {}}
+    assert record["by_masks"] == record["red_masks"] == record["under_red"] == {}
+    assert record["moves"] == {"new": {}, "known": {}}
     json.dumps(record)
 
 
@@ -239,6 +264,13 @@ def test_what_masks_of_the_other_cue_do_to_classes_left_out(short: None, tmp_pat
     named = unseen.with_masks(model, views.x[0], views.x[1])
     assert torch.equal(unseen.with_masks(model, views.x[1], views.x[1]), cued.batched(model, views.x[1]).argmax(1))
     assert record["by_masks"] == unseen.by_group(named, views.labels, new)
+    red, blue = views.x
+    left = unseen.left_out(test, side=0)
+    back = swap_masks(model, blue, red, names=list(model.attention_modules())).argmax(1)
+    hit = (back == test.pair_labels[:, 0]).float()
+    assert record["red_masks"]["known"][0] == pytest.approx(hit[~left].mean().item(), abs=2e-5)
+    assert record["red_masks"]["new"][0] == pytest.approx(hit[left].mean().item(), abs=2e-5)
+    assert record["under_red"] == unseen.by_group(model(red).argmax(1), views.labels, left, side=0)
     assert set(record["moves"]["new"]) == set(model.attention_modules())
     whole = cued.shifts(model, views)["stage2.attention1"]["mask"]
     parts = [record["moves"][key]["stage2.attention1"] for key in ("new", "known")]
@@ -247,10 +279,11 @@ def test_what_masks_of_the_other_cue_do_to_classes_left_out(short: None, tmp_pat
     assert 0 <= record["names_left_out"] <= 1 and record["names_left_out"] >= record["new"][0] - 1e-5
 
 
-def test_answers_by_group_count_the_right_object_first() -> None:
+def test_answers_by_group_count_the_object_of_the_side_asked_for_first() -> None:
     labels = torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]])
     named, new = torch.tensor([2, 3, 6, 0]), torch.tensor([True, True, False, False])
     assert unseen.by_group(named, labels, new) == {"new": [0.5, 0.5], "known": [0.5, 0.0]}
+    assert unseen.by_group(named, labels, new, side=0) == {"new": [0.5, 0.5], "known": [0.0, 0.5]}
 
 
 def test_a_run_with_three_objects_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

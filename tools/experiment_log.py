@@ -19,7 +19,7 @@ import torch
 from experiments import grids
 from experiments.runner import question
 from experiments.train_zoo import ENTRIES
-from resattn.analysis import claims, count_multiply_adds, cues, telling
+from resattn.analysis import claims, count_multiply_adds, cues, photographs, telling
 from resattn.analysis.runs import records
 from resattn.figures.prose import typeset
 from resattn.networks import NetworkConfig, ResidualAttentionNetwork
@@ -182,7 +182,13 @@ def cued56(runs: list[Run]) -> Iterator[Verdict]:
         yield f"Fig. 1 told again: the mask that carries moves, its trunk does not, {network.upper()}", word, numbers
 
 
-VERDICTS = {read.__name__: read for read in (told, told56, one_module, three_objects, unseen, cued56)}  # by question
+def cifar(runs: list[Run]) -> Iterator[Verdict]:
+    for rival, (difference, word) in photographs.less_error(runs).items():
+        yield f"Test error, ARL less {photographs.RIVALS[rival]}", word, f"{difference} points"
+
+
+READERS = (told, told56, one_module, three_objects, unseen, cued56, cifar)
+VERDICTS = {read.__name__: read for read in READERS}  # by question
 
 
 def verdicts(name: str) -> list[Verdict]:
