@@ -157,6 +157,7 @@ def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
     assert word == "holds in part" and numbers["networks"] >= 2
     assert numbers["arl_own"] < 5 < 20 < numbers["arl_factor"] and numbers["arl_swapped"] > 50
     assert numbers["carrying"] == numbers["networks"] - 1  # all but the ARL network of seed 2
+    assert 0 < numbers["twin"] < 5
     for shares, expected in (
         ({"own": 1.0, "swapped": 99.0, "factor": 2.0}, "holds"),
         ({"own": 1.0, "swapped": 60.0, "factor": 2.0}, "did not show"),

@@ -1,5 +1,8 @@
 """How the claims about gradients are judged (chapter 6); part of :mod:`resattn.analysis.judges`."""
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -27,7 +30,8 @@ def unheard_object(_: Records) -> Judgement:
     """The shipped networks of Cued Scenes, at the module whose mask carries the choice: of the trunk's signal on both
     objects, the share on the one that does not count. "holds" if equation 2's factor alone, behind a mask without
     places, brings it below 5 % in every network; "holds in part" if the masks as they are do, and in most networks that
-    of the other cue leaves more than 80 %. The means are over the networks in which one mask turns most answers."""
+    of the other cue leaves more than 80 %. The means are over the networks in which one mask turns most answers;
+    "twin" is the most that an equal twin without masks leaves there."""
     found = {
         fusion: [
             _shares(zoo.load_pretrained(name)) for name in zoo.list_pretrained() if name.startswith(f"cued_{fusion}")
@@ -45,22 +49,49 @@ def unheard_object(_: Records) -> Judgement:
         for fusion, networks in carrying.items()
         for name in ("own", "swapped", "factor")
     }
-    return word, {**numbers, "networks": len(every), "carrying": sum(map(len, carrying.values()))}
+    twins = [_share_unmasked(zoo.load_pretrained(n)) for n in zoo.list_pretrained() if n.startswith("cued_twin")]
+    counts = {
+        "networks": len(every),
+        "carrying": sum(map(len, carrying.values())),
+        "twin": max(twins, default=math.nan),
+    }
+    return word, {**numbers, **counts}
+
+
+class _Views(NamedTuple):
+    """Ninety test pictures, each under both cues."""
+
+    x: Tensor  # [2N, 3, H, W], the other cues behind their own
+    labels: Tensor  # [2N]
+    others: Tensor  # [2N]
+    counts: Tensor  # [2N, H, W], the object that counts
+    idle: Tensor  # [2N, H, W], the other one
+
+
+def _under_both_cues(model: ResidualAttentionNetwork) -> _Views:
+    pictures = data.cued_scenes("test", 90)
+    both = [pictures, pictures.recued()]
+    normalise = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
+    x = normalise(torch.cat([some.images for some in both]))
+    kinds = ("labels", "other_labels", "object_masks", "other_masks")
+    return _Views(x, *(torch.cat([getattr(some, kind) for some in both]) for kind in kinds))
+
+
+def _share_unmasked(model: ResidualAttentionNetwork) -> float:
+    """The share on the object that does not count in a network without masks, in per cent: at the worse module."""
+    views = _under_both_cues(model)
+    signals = module_signals(model, views.x, views.labels).values()
+    return max(_percent(share_on_second(delta_T, views.counts, views.idle).mean().item()) for _, delta_T, _ in signals)
 
 
 def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     """Shares on the object that does not count, in per cent: with the network's own masks; with one mask from the other
     cue, the one that changes the answer most; with a mask without places forward and the network's own factor back.
     And of the answers, with that mask from the other cue, those that name the other object. As in chapter 6."""
-    pictures = data.cued_scenes("test", 90)
-    both = [pictures, pictures.recued()]
-    normalise = data.Normalise(model.record["mean"], model.record["std"], torch.device("cpu"))
-    x = normalise(torch.cat([some.images for some in both]))  # [2N, 3, H, W]
-    labels, others = (torch.cat([getattr(some, kind) for some in both]) for kind in ("labels", "other_labels"))  # [2N]
-    counts, idle = (torch.cat([getattr(some, kind) for some in both]) for kind in ("object_masks", "other_masks"))
+    x, labels, others, counts, idle = _under_both_cues(model)
     with torch.no_grad():
         _, masks = model(x, return_masks=True)  # each [2N, C, h, w]
-        other = {name: M.roll(len(pictures), 0) for name, M in masks.items()}
+        other = {name: M.roll(len(x) // 2, 0) for name, M in masks.items()}
         moved = {name: (forced(model, {name: other[name]})(x).argmax(1) == others).sum() for name in masks}
     name = max(moved, key=lambda name: int(moved[name]))
 

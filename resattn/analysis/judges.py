@@ -12,7 +12,7 @@ from . import exchange, never_worse
 from .printed import TABLE_7, TEST_PICTURES
 from .runs import records as load
 from .statistics import Difference, holm, one_sample, paired
-from .telling import names_the_one_that_counts
+from .telling import names_the_one_that_counts, which_masks
 
 Records = list[dict[str, Any]]
 Judgement = tuple[str, dict[str, Any]]  # a verdict's word, and the numbers that the reading of the claim names
@@ -214,12 +214,14 @@ def naive_stacks_fail(records: Records) -> Judgement:
     found = {name: _difference(error[a, steps], error[b, steps]) for name, (a, b, steps) in DEPTH_ASKS.items()}
     stands = holm(found)
     arl = _difference(error["arl", 4000], error["plain", 4000])
+    open_masks = str(_difference(error["open", 1000], error["plain", 1000]))
     worse = {name for name in found if name.startswith("nal") and stands[name] and found[name].mean > 0}
     shown = {"nal1000", "nal4000"} <= worse and arl.mean + arl.half < 2
     nothing = "refuted" if found["nal4000"].within(2.0) else "did not show"
     word = "holds" if shown else "holds in part" if worse else nothing
     numbers = {name: str(difference) for name, difference in found.items()}
-    return word, numbers | {"arl": str(arl), "cifar": str(_cifar(load("cifar_tables"))[0]["nal-m3"])}
+    cifar = str(_cifar(load("cifar_tables"))[0]["nal-m3"])
+    return word, numbers | {"arl": str(arl), "open": open_masks, "cifar": cifar}
 
 
 def helps_under_noise(records: Records) -> Judgement:
@@ -303,4 +305,8 @@ def telling_helps(records: Records) -> Judgement:
     untold, few = exchange.accuracies(records, "arl"), exchange.accuracies(records, "arl-all")[300]
     numbers = {f"at{found.labels}": str(found.difference) for found in told}
     rate = exchange.exchange_rate(untold, few, 300)
-    return word, numbers | dict(zip(("worth", "least", "most"), map(rate.worth, rate.reached), strict=True))
+    deep = {arm: found for (arm, less), found in which_masks(load("told56")).items() if less == "untold"}
+    told56 = {f"deep_{arm}": str(difference) for arm, (difference, _) in deep.items()}
+    stand = sum(word in ("limited", "worse when told") for _, word in deep.values())
+    rates = dict(zip(("worth", "least", "most"), map(rate.worth, rate.reached), strict=True))
+    return word, numbers | told56 | rates | {"deep_stand": stand}
