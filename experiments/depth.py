@@ -60,6 +60,7 @@ FURTHER = {
     **dict.fromkeys(product(("arl", "open"), (3,), (250,)), 1.6),
     **dict.fromkeys(product(("adam", "plain-adam"), (3,), (1000,)), 0.1),
     **dict.fromkeys(product(("arl", "plain", "half"), (3,), (4000,)), 0.1),
+    ("rising", 3, 1000): 1.6,  # an arm of experiments.turned
 }
 TRAIN, VALIDATION, TEST, BATCH = 20_000, 2_000, 4_000, 64
 OPEN = 4.0  # what is added to every mask logit: σ(4) is 0.98

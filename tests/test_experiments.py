@@ -286,6 +286,22 @@ def test_answers_by_group_count_the_object_of_the_side_asked_for_first() -> None
     assert unseen.by_group(named, labels, new, side=0) == {"new": [0.5, 0.5], "known": [0.0, 0.5]}
 
 
+def test_whether_the_left_object_has_a_part_in_a_wrong_name() -> None:
+    """Right objects of class 0, which was left out; left ones of class 1 or 3, which were not."""
+    labels = torch.tensor([[1, 0]] * 4 + [[3, 0]] * 4 + [[1, 3], [2, 0]])
+    by_right = torch.tensor([1, 1, 3, 3, 1, 1, 3, 3, 1, 2])  # whatever is on the left
+    assert unseen.left_named(by_right, labels) == [0.5, pytest.approx((2 / 5 + 2 / 5) / 2)]
+    by_left = torch.tensor([1, 1, 1, 1, 3, 3, 3, 3, 1, 2])
+    assert unseen.left_named(by_left, labels) == [1, 0]
+    both = torch.tensor([True, False, True, False, False, False, False, False, False, True])
+    assert unseen.shares_named(torch.tensor([0, 1, 1, 1, 1, 1, 1, 1, 1, 5]), labels, both) == [0.33333, 0.33333]
+
+
+def test_the_ranks_of_labels_are_of_every_network_with_masks() -> None:
+    masked = {name for name in zoo.list_pretrained() if zoo.load_pretrained(name).config.fusion != "none"}
+    assert {run.network for run in labels.RUNS} == masked
+
+
 def test_a_run_with_three_objects_from_end_to_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("TRAIN", "TEST", "WATCHED"):
         monkeypatch.setattr(three_objects, name, 72)

@@ -197,7 +197,8 @@ def verdicts(name: str) -> list[Verdict]:
     for claim in claims.CLAIMS:
         if claim.records == name:
             verdict = claims.verdict(claim)
-            found.append((claim.text[0], verdict.word, verdict.reading))
+            late = " (The rule for this word was set or changed when the runs had been read)" * claim.late
+            found.append((claim.text[0], verdict.word, verdict.reading + late))
     if name in VERDICTS:
         found += VERDICTS[name](records(name))
     return found

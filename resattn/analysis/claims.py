@@ -14,6 +14,7 @@ from . import gradient_judges, judges, saliency_judges
 from .judges import Judgement, Records, Unfinished
 
 LANGUAGES = ("en", "zh")
+LATE = "†"
 WORDS = {
     "holds": "成立",
     "holds in part": "部分成立",
@@ -28,7 +29,8 @@ WORDS = {
 class Claim:
     """A claim in both languages, where it stands, the chapter that settles it, and how it is judged.
 
-    ``reading`` is a format string in each language for the numbers of the judgement.
+    ``reading`` is a format string in each language for the numbers of the judgement. A verdict is ``late`` if the rule
+    for its word was set, or changed, when the runs had been read; the table marks it.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Claim:
     records: str | None
     judge: Callable[[Records], Judgement] | None
     reading: tuple[str, str] = ("", "")
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def table(language: str = "en") -> str:
         number = int(claim.chapter[:2])
         cells = (
             f"{html.escape(claim.text[side])} <small>({html.escape(claim.source[side])})</small>",
-            f'<strong style="white-space: nowrap">{found.word}</strong>',
+            f'<strong style="white-space: nowrap">{found.word}{LATE * claim.late}</strong>',
             html.escape(found.reading) or "–",
             f'<a href="../notebooks/{claim.chapter}.html">{number}</a>',
         )
@@ -156,6 +159,7 @@ CLAIMS = (
             "Cued Scenes 上准确率减去等参数网络（百分点）：ARL {arl}，NAL {nal}；2 个区间中有 {inside} 个在 ± 2 之内。"
             "ARL 与等参数网络的全部 {n} 项比较中，校正后掩码更好的有 {better} 项，更差的有 {worse} 项（探索性）",
         ),
+        late=True,
     ),
     Claim(
         "stack",
@@ -173,6 +177,7 @@ CLAIMS = (
             "{n} 个网络中，第一张平均掩码压低天空的有 {sky} 个，最后一张在物体上偏高的有 {top} 个；"
             "从边缘到物体的顺序在 {order} 个中出现，在 {bare_n} 个没有掩码的网络中也有 {bare} 个",
         ),
+        late=True,
     ),
     Claim(
         "repair",
@@ -192,6 +197,7 @@ CLAIMS = (
             "{low:+.1f} 到 {high:+.1f}，{asked} 个网络中有 {good} 个挽回一半以上；与不看图片的掩码相比挽回 "
             "{blind_low:+.1f} 到 {blind_high:+.1f}（{blind_asked} 个网络，探索性）",
         ),
+        late=True,
     ),
     Claim(
         "filter",
@@ -257,6 +263,7 @@ CLAIMS = (
             "filter has its interval below −2",
             "一半标签错误时，错标图片的对数增益减去正确标注的（× 100）：ARL {arl}，NAL {nal}；区间在 −2 以下才算过滤",
         ),
+        late=True,
     ),
     Claim(
         "noise",
@@ -307,6 +314,7 @@ CLAIMS = (
             "探索性：ARL {arl}，一开始就打开的朴素掩码 1,000 步后 {open}。"
             "4,000 张 CIFAR-10 图片上 NAL 减 ARL 为 {cifar}，事先没有规则",
         ),
+        late=True,
     ),
     Claim(
         "encoder-decoder",
