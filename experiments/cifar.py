@@ -5,8 +5,8 @@ Written down before the run:
 *Arms.* Attention-56 at half width by the zoo's recipe (22 epochs, batch 64, rate 0.1, warm-up 0.2, weight decay 3e-4,
 crops and flips, bfloat16): attention residual learning (ARL), naive attention (NAL), the trunk alone, and the equal
 twin, which has the masks' parameters in more trunk units. *Seeds.* Three; a seed is new first weights, order and
-augmentation. The training set is all of CIFAR-10, so there is no draw of pictures. *Test.* The 10,000 test pictures,
-once, after the last epoch.
+augmentation. The training set is all of CIFAR-10, so there is no draw of pictures. *Test.* The 10,000 test pictures
+after the last epoch. They are looked at every second epoch too, for the curve; nothing is chosen by it.
 
 *What decides.* Test error, ARL less each of the other three, paired over seeds, Student, three comparisons, Holm. With
 three seeds only a large difference can be resolved; the interval is what is reported. "No difference" if it lies inside
