@@ -161,15 +161,18 @@ def three_objects(runs: list[Run]) -> Iterator[Verdict]:
         yield f"One mask carries the choice among three, {network.upper()}", word, f"{count} of {len(found)}"
 
 
+POOR = ", by a measure that takes a wrong name for a wrong object (above)"
+
+
 def unseen(runs: list[Run]) -> Iterator[Verdict]:
     for (ours, theirs), (difference, word) in cues.attention_carries_over(runs).items():
         text = f"Carries the cue over to classes left out, {ours.upper()} less {theirs}"
-        yield text, word, f"{difference} points"
+        yield text, word, f"{difference} points{POOR}"
     for network in ("arl", "nal"):
         fresh = [run for run in cues.of(runs, network) if run["seed"] >= cues.SEEN]
         count, holds = cues.masks_carry_over(fresh)
         text = f"The mask carries the cue over, and the answer does not, {network.upper()}"
-        yield text, "holds" if holds else "did not show", f"{count} of {len(fresh)}"
+        yield text, "holds" if holds else "did not show", f"{count} of {len(fresh)}{POOR}"
 
 
 def cued56(runs: list[Run]) -> Iterator[Verdict]:
@@ -197,7 +200,7 @@ def verdicts(name: str) -> list[Verdict]:
     for claim in claims.CLAIMS:
         if claim.records == name:
             verdict = claims.verdict(claim)
-            late = " (The rule for this word was set or changed when the runs had been read)" * claim.late
+            late = ". The rule for this word was set or changed when the runs had been read" * claim.late
             found.append((claim.text[0], verdict.word, verdict.reading + late))
     if name in VERDICTS:
         found += VERDICTS[name](records(name))

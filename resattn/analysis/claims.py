@@ -308,10 +308,10 @@ CLAIMS = (
         judges.naive_stacks_fail,
         (
             "nine modules on Scenes, error less that of no masks, points: NAL {nal1000} after 1,000 steps, {nal4000} "
-            "after 4,000; exploratory: ARL {arl}, naive masks that start open {open} after 1,000. On 4,000 CIFAR-10 "
-            "pictures NAL less ARL is {cifar}, with no rule set before",
+            "after 4,000; exploratory: ARL {arl} after 4,000, naive masks that start open {open} after 1,000. On "
+            "4,000 CIFAR-10 pictures NAL less ARL is {cifar}, with no rule set before",
             "Scenes 上 9 个模块，错误率减去无掩码网络（百分点）：NAL 训练 1,000 步后 {nal1000}，4,000 步后 {nal4000}；"
-            "探索性：ARL {arl}，一开始就打开的朴素掩码 1,000 步后 {open}。"
+            "探索性：ARL 4,000 步后 {arl}，一开始就打开的朴素掩码 1,000 步后 {open}。"
             "4,000 张 CIFAR-10 图片上 NAL 减 ARL 为 {cifar}，事先没有规则",
         ),
         late=True,
@@ -362,10 +362,10 @@ CLAIMS = (
         (
             "accuracy gained by telling, ARL, points: {at300} with 300 labels, {at3000} with 3,000; at 300 one mask is "
             "worth {worth} labels ({least} to {most}). In Attention-56 the gain is {deep_last} told at the last mask, "
-            "{deep_all} at all; {deep_stand} of 2 stand",
+            "{deep_all} told at all masks; {deep_stand} of 2 stand after correction",
             "告知掩码后 ARL 增加的准确率（百分点）：300 个标签时 {at300}，3,000 个标签时 {at3000}；"
             "300 个标签时一张掩码值 {worth} 个标签（{least} 到 {most}）。"
-            "在 Attention-56 中，告知最后一张掩码 {deep_last}，告知全部 {deep_all}"
+            "在 Attention-56 中，告知最后一张掩码增加 {deep_last}，告知全部掩码增加 {deep_all}"
             "（校正后 2 项中有 {deep_stand} 项成立）",
         ),
     ),
