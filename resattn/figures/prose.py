@@ -5,7 +5,7 @@ import re
 from IPython.display import display
 
 ZERO = re.compile(r"(?<!\w)[-−+](?=0(?:\.0+)?(?![.,]?\d))")  # what has been rounded to zero has no sign
-MINUS = re.compile(r"(?<![^\s(\[±])-(?=\.?\d)")
+MINUS = re.compile(r"(?<![^\s(\[±（，：])-(?=\.?\d)")  # full-width ones as well
 PER_CENT = re.compile(r"(?<=\d)%(?!\w)")
 
 
