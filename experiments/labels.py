@@ -99,9 +99,7 @@ def test_pictures(network: str) -> ImageSet:
         return data.scenes("test", LAST).subset(slice(FIRST, LAST))
     size, objects = 64 if network.startswith("cued56") else 48, 3 if network.startswith("cued_three") else 2
     pictures = data.cued_scenes("test", LAST, size, objects=objects).subset(slice(FIRST, LAST))
-    if network.startswith("cued_left_out"):
-        return pictures.subset((~(unseen.left_out(pictures) & (pictures.cues == 1))).nonzero()[:, 0])
-    return pictures
+    return unseen.shown(pictures) if network.startswith("cued_left_out") else pictures
 
 
 def preference(gains: Tensor, labels: Tensor, others: Tensor | None = None) -> dict[str, Any]:

@@ -65,11 +65,13 @@ def left_out(pictures: CuedSet, side: int = 1) -> Tensor:
     return torch.isin(pictures.pair_labels[:, side], torch.tensor(LEFT_OUT))
 
 
+def shown(pictures: CuedSet) -> CuedSet:
+    """Those that may be shown: none that is blue and whose right object is of a class left out."""
+    return pictures.subset((~(left_out(pictures) & (pictures.cues == 1))).nonzero()[:, 0])
+
+
 def training_set(seed: int) -> CuedSet:
-    """Pictures that may be shown: none that is blue and whose right object is of a class left out."""
-    drawn = data.cued_scenes("train", round(SPARE * cued.TRAIN), seed=seed)
-    allowed = (~(left_out(drawn) & (drawn.cues == 1))).nonzero()[:, 0]
-    return drawn.subset(allowed[: cued.TRAIN])
+    return shown(data.cued_scenes("train", round(SPARE * cued.TRAIN), seed=seed)).subset(slice(cued.TRAIN))
 
 
 def train(run: cued.CuedRun, folder: Path, device: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .judges import one_mask_carries
-from .statistics import Difference, holm, paired
+from .statistics import Difference, by_seed, holm, paired
 
 BOUND = 2.0  # points of right answers: a single module does "as well" inside it
 MOVED = 0.05  # a mask's shift to the object that counts, or a trunk's, as a share of its size
@@ -126,8 +126,7 @@ def attention_carries_over(runs: Runs) -> Decided:
     counterpart."""
     asked = [(network, "twin") for network in ("arl", "nal")]
     changes = {network: {run["seed"]: change(run) for run in of(runs, network)} for network in ("arl", "nal", "twin")}
-    if len({tuple(seeds) for seeds in changes.values()}) != 1:
-        raise ValueError(f"the arms must have the same seeds; they have { {k: list(v) for k, v in changes.items()} }")
-    found = {a: paired(list(changes[a].values()), list(changes[b].values())) for a, b in asked}
+    values = by_seed(changes)
+    found = {a: paired(values[a], values[b]) for a, b in asked}
     stands = holm(found)
     return {(a, b): (found[a], _word(found[a], stands[a])) for a, b in asked}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .statistics import Difference, holm, paired
+from .statistics import Difference, by_seed, holm, paired
 
 BOUND = 1.0  # points of error: "no difference" inside it
 RIVALS = {"nal": "NAL", "trunk": "its trunk", "twin": "the equal twin"}
@@ -17,11 +17,7 @@ def less_error(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Difference,
         network: {run["seed"]: 100 * run["test_error"] for run in runs if run["network"] == network}
         for network in ("arl", *RIVALS)
     }
-    if len({frozenset(by_seed) for by_seed in errors.values()}) != 1:
-        raise ValueError(
-            f"the networks must have the same seeds; they have { ({k: sorted(v) for k, v in errors.items()}) }"
-        )
-    values = {network: [by_seed[seed] for seed in sorted(by_seed)] for network, by_seed in errors.items()}
+    values = by_seed(errors)
     found = {rival: paired(values["arl"], values[rival]) for rival in RIVALS}
     stands = holm(found)
     return {rival: (difference, _word(difference, stands[rival])) for rival, difference in found.items()}

@@ -61,6 +61,19 @@ def one_sample(values: Sequence[float], level: float = 0.95) -> Difference:
     return Difference(mean, half, 2 * float(stdtr(n - 1, -t)), n)
 
 
+def by_seed(arms: Mapping[str, Mapping[int, float]]) -> dict[str, list[float]]:
+    """The values of each arm in the order of the seeds, so that they pair. Raises ValueError unless all arms have the
+    same seeds.
+
+    >>> by_seed({"a": {1: 0.5, 0: 0.25}, "b": {0: 1.0, 1: 2.0}})
+    {'a': [0.25, 0.5], 'b': [1.0, 2.0]}
+    """
+    if len({frozenset(values) for values in arms.values()}) != 1:
+        seeds = {arm: sorted(values) for arm, values in arms.items()}
+        raise ValueError(f"the arms must have the same seeds; they have {seeds}")
+    return {arm: [values[seed] for seed in sorted(values)] for arm, values in arms.items()}
+
+
 def holm(comparisons: Mapping[str, Difference], level: float = 0.95) -> dict[str, bool]:
     """Which comparisons of one table stand after Holm's correction, by name.
 

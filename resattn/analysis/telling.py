@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .exchange import word_of
-from .statistics import Difference, holm, paired
+from .statistics import Difference, by_seed, holm, paired
 
 BOUND = 2.0  # points of right answers: "no difference" inside it
 NEVER = 2125  # steps of a network that does not find the cue: one look more than there are
@@ -95,11 +95,7 @@ def which_masks(runs: Runs) -> dict[tuple[str, str], tuple[Difference, str]]:
         arm: {run["seed"]: 100 * run["accuracy"] for run in runs if run["arm"] == arm}
         for arm in ("untold", "last", "all")
     }
-    if len({tuple(sorted(found)) for found in by_arm.values()}) != 1:
-        raise ValueError(
-            f"the arms must have the same seeds; they have { ({k: sorted(v) for k, v in by_arm.items()}) }"
-        )
-    values = {arm: [found[seed] for seed in sorted(found)] for arm, found in by_arm.items()}
+    values = by_seed(by_arm)
     found = {f"{arm} {against}": paired(values[arm], values[against]) for arm, against in ASKED}
     stands = holm(found)
     return {
