@@ -24,7 +24,7 @@ import torch
 
 from resattn import data, zoo
 from resattn.data.batches import channel_statistics
-from resattn.networks import create
+from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, evaluate, fit
 
 from . import tuning
@@ -91,6 +91,15 @@ def chosen_rate(arm: str, stored: tuning.Stored) -> float:
     return tuning.best(arm, "rate", tried, stored, itemgetter("validation_accuracy"))
 
 
+def network() -> ResidualAttentionNetwork:
+    return create("attention56", num_classes=10, **TINY)
+
+
+def work(run: Addition) -> tuple[ResidualAttentionNetwork, int, int]:
+    recipe = recipe_for(run.arm)
+    return network(), 32, recipe.total_steps(TRAIN // recipe.batch_size) * recipe.batch_size
+
+
 def train(run: Addition, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
     rate = run.rate or chosen_rate(run.arm, tuning.stored_runs("additions"))
@@ -98,7 +107,7 @@ def train(run: Addition, folder: Path, device: str) -> dict[str, Any]:
     train_set, validation = whole.subset(slice(TRAIN)), whole.subset(slice(TRAIN, TRAIN + VALIDATION))
     test_set = validation if run.rate else data.scenes("test", TEST)
     torch.manual_seed(run.seed)
-    model = create("attention56", num_classes=len(whole.classes), **TINY)
+    model = network()
     how: dict[str, Any] = {"device": device, "precision": "float32"}
     recipe = replace(recipe_for(run.arm), lr=rate)
     history = fit(model, train_set, test_set, recipe, seed=run.seed, progress=False, **how)

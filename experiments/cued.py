@@ -43,6 +43,8 @@ from resattn.data import CuedSet, Normalise
 from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, fit
 
+from .steps import on_cpu
+
 SMALL = {"stem": "conv3_stride2", "widths": (32, 64), "modules": (1, 1), "poolings": (2, 1), "t": 1}
 NETWORKS: dict[str, dict[str, Any]] = {
     "arl": SMALL | {"units": (1, 1), "fusion": "arl"},
@@ -136,7 +138,7 @@ def trained(
         device=device,
         precision="bfloat16",
         progress=False,
-        watch=watch,
+        watch=on_cpu(watch),
     )
     return zoo.load_pretrained(folder)
 

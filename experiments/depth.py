@@ -129,10 +129,12 @@ def build(run: DepthRun) -> ResidualAttentionNetwork:
     return model
 
 
-def optimizer_for(model: nn.Module, run: DepthRun, recipe: Recipe) -> torch.optim.Optimizer:
+def optimizer_for(
+    model: nn.Module, run: DepthRun, recipe: Recipe, device: torch.device | str = "cpu"
+) -> torch.optim.Optimizer:
     if run.arm in RATES:
         return torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=0.0)
-    return make_optimizer(model, recipe, torch.device("cpu"))
+    return make_optimizer(model, recipe, torch.device(device))
 
 
 def chosen_rate(run: DepthRun, stored: tuning.Stored) -> float:
@@ -144,24 +146,28 @@ def chosen_rate(run: DepthRun, stored: tuning.Stored) -> float:
     return tuning.best(run.key, "rate", tried, stored, itemgetter("validation_accuracy"))
 
 
+def work(run: DepthRun) -> tuple[ResidualAttentionNetwork, int, int]:
+    return build(run), 32, run.steps * BATCH
+
+
 def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
-    return made(run, run.rate or chosen_rate(run, tuning.stored_runs("depth")), build(run))
+    return made(run, run.rate or chosen_rate(run, tuning.stored_runs("depth")), build(run), device)
 
 
 def made(
-    run: DepthRun, rate: float, model: ResidualAttentionNetwork, after: Callable[[int], Any] | None = None
+    run: DepthRun, rate: float, model: ResidualAttentionNetwork, device: str, after: Callable[[int], Any] | None = None
 ) -> dict[str, Any]:
     """The record of a network that is trained as a run says; ``after`` is called after each step, with their number."""
     recipe = Recipe("depth", steps=run.steps, batch_size=BATCH, lr=rate, warmup=0.1, weight_decay=5e-4, pad=0)
     whole = data.scenes("train", TRAIN, seed=run.seed)
     train_set, validation = whole.subset(slice(TRAIN - VALIDATION)), whole.subset(slice(TRAIN - VALIDATION, TRAIN))
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = optimizer_for(model, run, recipe)
-    batches = Batches(train_set, BATCH, train=True, seed=run.seed, pad=0)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = optimizer_for(model, run, recipe, device)
+    batches = Batches(train_set, BATCH, train=True, device=device, seed=run.seed, pad=0)
     losses = fit_steps(model, optimizer, batches, recipe, after=after)
     x, _ = next(iter(Batches(validation, 256, train=False, mean=batches.mean, std=batches.std).epoch(0)))
-    statistics: dict[str, Any] = {"mean": batches.mean, "std": batches.std, "device": "cpu", "precision": "bfloat16"}
+    statistics: dict[str, Any] = {"mean": batches.mean, "std": batches.std, "device": device, "precision": "bfloat16"}
     record: dict[str, Any] = {
         "arm": run.arm,
         "modules": run.modules,
@@ -171,11 +177,11 @@ def made(
         "data": {"train": f"{train_set.name}, draw {run.seed}"},
         "train_loss": losses[-min(50, len(losses)) :],
         "validation_accuracy": evaluate(model, validation, **statistics)["accuracy"],
-        **zoo.origin(torch.device("cpu"), zoo.commit()),
+        **zoo.origin(torch.device(device), zoo.commit()),
     }
     if run.rate is None:
         scores = evaluate(model, test_set(), **statistics)
-        record |= {"test_error": scores["error"], "response": mean_response(model.eval(), x)}
+        record |= {"test_error": scores["error"], "response": mean_response(model.eval().to("cpu"), x)}
     return record
 
 

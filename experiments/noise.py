@@ -43,6 +43,7 @@ from resattn.networks import ResidualAttentionNetwork, create
 from resattn.training import Recipe, fit
 
 from .cued import NETWORKS
+from .steps import on_cpu
 
 RECIPE = Recipe("noise", epochs=12, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4, pad=0)
 TRAIN, TEST, LOOKED_AT = 20_000, 4_000, 2_000
@@ -94,7 +95,7 @@ def train(run: NoiseRun, folder: Path, device: str) -> dict[str, Any]:
         precision="bfloat16",
         resume=False,  # what is watched is counted from the start
         progress=False,
-        watch=watch,
+        watch=on_cpu(watch),
     )
     record = dict(zoo.load_pretrained(folder).record)
     del record["sha256"]  # of weights that are not kept

@@ -4,7 +4,9 @@
 
 A question is a module of this folder. Its docstring says, before the run, which arms there are, how many seeds, on
 what data, and which comparison decides. Its ``RUNS`` lists the runs, its ``train(run, folder, device)``
-makes one of them and returns its record. ``KEPT`` may name runs whose weights go into resattn/zoo/weights.
+makes one of them and returns its record. ``KEPT`` may name runs whose weights go into resattn/zoo/weights. Where a
+record does not name its network and its steps, ``work(run)`` gives the network, the pixels of a side and the number of
+pictures that it is trained on, each as often as it is seen.
 
 Every run has one thread and checkpoints after each epoch in the work folder. A record is stored, in
 resattn/zoo/records/NAME.json, as soon as its run is finished: the grid can be stopped at any time, and the same command
@@ -25,6 +27,7 @@ from typing import Any, Protocol
 
 import torch
 from filelock import FileLock
+from torch import nn
 
 from resattn.zoo import checkpoints, load_pretrained, pretrained
 
@@ -42,11 +45,13 @@ class Run(Protocol):
 
 
 class Question(Protocol):
-    """What a module of this folder offers to the runner."""
+    """What a module of this folder offers; ``work`` only where its records need it."""
 
     RUNS: Sequence[Any]
 
     def train(self, run: Any, folder: Path, device: str) -> dict[str, Any]: ...
+
+    def work(self, run: Any) -> tuple[nn.Module, int, int]: ...
 
 
 @dataclass(frozen=True)

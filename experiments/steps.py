@@ -1,8 +1,8 @@
-"""So many steps in bfloat16 on a CPU, with a loss of one's own: the loop of chapter 8 for questions that
-`resattn.training.fit` does not cover."""
+"""So many steps in bfloat16, with a loss of one's own: the loop of chapter 8 for questions that `resattn.training.fit`
+does not cover. Networks are trained on any device, and looked at on the CPU."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,14 +11,37 @@ from torch import Tensor, nn
 from resattn.data import Batches
 from resattn.training import Recipe
 
+Found = TypeVar("Found")
 Loss = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]  # the class loss, and what is added to it
 
 
 def class_loss(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Cross entropy and nothing else: x [B, 3, H, W], y [B]."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(x.device.type, dtype=torch.bfloat16):
         logits = model(x)  # [B, K]
-    return F.cross_entropy(logits.float(), y), torch.zeros(())
+    return F.cross_entropy(logits.float(), y), torch.zeros((), device=x.device)
+
+
+def on_cpu(look: Callable[..., Found]) -> Callable[..., Found]:
+    """What is looked at with the network, the first argument, on the CPU; behind it the network is where it was."""
+
+    def looked(model: nn.Module, *rest: Any) -> Found:
+        device = next(model.parameters()).device
+        try:
+            return look(model.to("cpu"), *rest)
+        finally:
+            model.to(device)
+
+    return looked
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Loss, x: Tensor, y: Tensor) -> Tensor:
+    """One step on x [B, 3, H, W], y [B]; the class loss."""
+    loss, added = loss_of(model, x, y)
+    optimizer.zero_grad(set_to_none=True)
+    (loss + added).backward()
+    optimizer.step()
+    return loss.detach()
 
 
 def fit_steps(
@@ -39,11 +62,7 @@ def fit_steps(
             model.train()
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr_at(len(losses), total)
-            loss, added = loss_of(model, x, y)
-            optimizer.zero_grad(set_to_none=True)
-            (loss + added).backward()
-            optimizer.step()
-            losses.append(loss.item())
+            losses.append(step(model, optimizer, loss_of, x, y).item())
             if after:
                 after(len(losses))
             if len(losses) == total:

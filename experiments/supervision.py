@@ -164,12 +164,12 @@ def mask_loss(M: Tensor, y: Tensor, has_mask: Tensor) -> Tensor:
 class Views:
     """Normalised pictures x [N, 3, 32, 32] with labels [N], true masks bool [N, 32, 32], and the coverage y."""
 
-    def __init__(self, pictures: ImageSet, normalise: Normalise) -> None:
+    def __init__(self, pictures: ImageSet, normalise: Normalise, device: str = "cpu") -> None:
         if pictures.object_masks is None:
             raise ValueError(f"{pictures.name} has no true masks")
-        self.x = normalise(pictures.images).contiguous(memory_format=torch.channels_last)
-        self.labels: Tensor = pictures.labels
-        self.masks: Tensor = pictures.object_masks
+        self.x = normalise(pictures.images).contiguous(memory_format=torch.channels_last).to(device)
+        self.labels: Tensor = pictures.labels.to(device)
+        self.masks: Tensor = pictures.object_masks.to(device)
         self.y = coverage(self.masks)  # [N, 16, 16]
 
 
@@ -214,6 +214,12 @@ def chosen_weight(fusion: str, stored: tuning.Stored) -> float:
     return tuning.best(fusion, "weight", tried, stored, lambda run: run["scores"]["accuracy"])
 
 
+def work(run: Supervision) -> tuple[nn.Module, int, int]:
+    model = Network(run.fusion)
+    model.attention.coverage = torch.zeros(1, 1, PLACES, PLACES)
+    return model, 32, STEPS * BATCH
+
+
 def train(run: Supervision, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
     fusion = BRANCH.get(run.fusion, run.fusion)
@@ -223,8 +229,8 @@ def train(run: Supervision, folder: Path, device: str) -> dict[str, Any]:
     normalise = Normalise(*channel_statistics(pictures.images), torch.device("cpu"))
     test = Views(drawn.subset(slice(run.labels, None)), normalise) if run.weight else Views(test_set(), normalise)
     torch.manual_seed(run.seed)
-    model = Network(run.fusion).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = fit(model, run, Views(pictures, normalise), weight)
+    model = Network(run.fusion).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    losses = fit(model, run, Views(pictures, normalise, device), weight)
     return {
         "arm": run.arm,
         "labels": run.labels,
@@ -232,8 +238,8 @@ def train(run: Supervision, folder: Path, device: str) -> dict[str, Any]:
         "weight": weight,
         "data": {"train": f"{pictures.name}, draw {run.seed}"},
         "train_loss": sum(losses[-50:]) / len(losses[-50:]),
-        "scores": scores(model.eval(), test),
-        **zoo.origin(torch.device("cpu"), zoo.commit()),
+        "scores": scores(model.eval().to("cpu"), test),
+        **zoo.origin(torch.device(device), zoo.commit()),
     }
 
 
@@ -252,8 +258,8 @@ def fit(model: Network, run: Supervision, views: Views, weight: float) -> list[f
     losses = []
     model.train()
     for _ in range(STEPS):
-        i = torch.randint(run.labels, (BATCH,), generator=draw)  # [B]
-        mirrored = torch.rand(BATCH, generator=draw) < 0.5  # [B]
+        i = torch.randint(run.labels, (BATCH,), generator=draw).to(views.x.device)  # [B]
+        mirrored = torch.rand(BATCH, generator=draw).to(views.x.device) < 0.5  # [B]
         x, y, true = (
             torch.where(mirrored.view(-1, *[1] * (t.dim() - 1)), t[i].flip(-1), t[i])
             for t in (views.x, target, views.y)

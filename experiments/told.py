@@ -37,7 +37,7 @@ from resattn.networks import create
 from resattn.training import make_optimizer
 
 from . import cued
-from .steps import fit_steps
+from .steps import fit_steps, on_cpu
 from .supervision import mask_loss
 
 FUSIONS = ("arl", "nal")
@@ -70,19 +70,19 @@ class Telling:
     """
 
     def __init__(self, labels: Tensor, whole: Tensor, modules: slice = slice(None)) -> None:
-        self.labels = labels  # [N]
+        self.labels = labels  # [N], on the device that its pictures are on
         self.target = whole[:, None].float()  # [N, 1, H, W]
         self.modules = modules
 
     def __call__(self, model: nn.Module, x: Tensor, i: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16):
             logits, masks = model(x, return_masks=True)  # [B, K]; [B, C, h, w] each
         loss = F.cross_entropy(logits.float(), self.labels[i])
         parts = []
         for M in list(masks.values())[self.modules]:
             y = F.adaptive_avg_pool2d(self.target[i], (M.shape[2], M.shape[3]))[:, 0]  # [B, h, w], the coverage
-            parts.append(mask_loss(M.float(), y, torch.ones(len(i))))
-        return loss, WEIGHT * torch.stack(parts).mean() if parts else torch.zeros(())
+            parts.append(mask_loss(M.float(), y, torch.ones(len(i), device=x.device)))
+        return loss, WEIGHT * torch.stack(parts).mean() if parts else torch.zeros((), device=x.device)
 
 
 def numbered(pictures: ImageSet) -> ImageSet:
@@ -91,34 +91,41 @@ def numbered(pictures: ImageSet) -> ImageSet:
     return ImageSet(pictures.images, torch.arange(count), tuple(map(str, range(count))), pictures.name)
 
 
-def telling(pictures: CuedSet, arm: str) -> Telling:
+def telling(pictures: CuedSet, arm: str, device: str = "cpu") -> Telling:
     """The loss of an arm on these pictures."""
     whole = pictures.pair_masks.any(1) if arm == "objects" else pictures.object_masks  # bool [N, H, W]
     assert whole is not None  # the set says where its objects are
-    return Telling(pictures.labels, whole, slice(0) if arm == "untold" else slice(None))
+    return Telling(pictures.labels.to(device), whole.to(device), slice(0) if arm == "untold" else slice(None))
 
 
 def watched(step: int) -> bool:
     return step % (OFTEN if step <= UNTIL else THEN) == 0
 
 
+def work(run: Told) -> tuple[nn.Module, int, int]:
+    model = create("attention56", num_classes=10, **cued.NETWORKS[run.fusion])
+    batch = cued.RECIPE.batch_size
+    return model, 48, cued.RECIPE.total_steps(cued.TRAIN // batch) * batch
+
+
 def train(run: Told, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run: the answers on the way, and those and the interventions at its end."""
     pictures = data.cued_scenes("train", cued.TRAIN, seed=run.seed)
-    batches = Batches(numbered(pictures), cued.RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
+    how: dict[str, Any] = {"train": True, "device": device, "seed": run.seed, "pad": 0, "flip": False}
+    batches = Batches(numbered(pictures), cued.RECIPE.batch_size, **how)
     test, some = (cued.Views(cued.test_set(many), batches.mean, batches.std) for many in (cued.TEST, cued.WATCHED))
     torch.manual_seed(run.seed)
     model = create("attention56", num_classes=len(pictures.classes), **cued.NETWORKS[run.fusion])
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     looks: list[list[float]] = []
 
     def look(step: int) -> None:
         if watched(step):
-            looks.append([step, *cued.answers(model.eval(), some)])
+            looks.append([step, *on_cpu(cued.answers)(model.eval(), some)])
 
-    optimizer = make_optimizer(model, cued.RECIPE, torch.device("cpu"))
-    losses = fit_steps(model, optimizer, batches, cued.RECIPE, telling(pictures, run.arm), look)
-    model.eval()
+    optimizer = make_optimizer(model, cued.RECIPE, torch.device(device))
+    losses = fit_steps(model, optimizer, batches, cued.RECIPE, telling(pictures, run.arm, device), look)
+    model.eval().to("cpu")
     return {
         "fusion": run.fusion,
         "arm": run.arm,
@@ -129,5 +136,5 @@ def train(run: Told, folder: Path, device: str) -> dict[str, Any]:
         "answers": cued.answers(model, test),
         "swaps": cued.swaps(model, test),
         "shifts": cued.shifts(model, test),
-        **zoo.origin(torch.device("cpu"), zoo.commit()),
+        **zoo.origin(torch.device(device), zoo.commit()),
     }

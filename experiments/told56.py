@@ -62,16 +62,22 @@ class Told56:
 RUNS = [Told56(arm, seed) for seed, arm in product(range(5), ARMS)]  # a whole seed at a time
 
 
+def work(run: Told56) -> tuple[ResidualAttentionNetwork, int, int]:
+    assert RECIPE.steps is not None
+    return create("attention56", num_classes=10, **NETWORK), 32, RECIPE.steps * RECIPE.batch_size
+
+
 def train(run: Told56, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
     pictures = mirrored(data.scenes("train", LABELS, seed=run.seed))
-    batches = Batches(numbered(pictures), RECIPE.batch_size, train=True, seed=run.seed, pad=0, flip=False)
+    how: dict[str, Any] = {"train": True, "device": device, "seed": run.seed, "pad": 0, "flip": False}
+    batches = Batches(numbered(pictures), RECIPE.batch_size, **how)
     torch.manual_seed(run.seed)
     model = create("attention56", num_classes=len(pictures.classes), **NETWORK)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(model, RECIPE, torch.device("cpu"))
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(model, RECIPE, torch.device(device))
     assert pictures.object_masks is not None
-    telling = Telling(pictures.labels, pictures.object_masks, ARMS[run.arm])
+    telling = Telling(pictures.labels.to(device), pictures.object_masks.to(device), ARMS[run.arm])
     losses = fit_steps(model, optimizer, batches, RECIPE, telling)
     return {
         "arm": run.arm,
@@ -79,8 +85,8 @@ def train(run: Told56, folder: Path, device: str) -> dict[str, Any]:
         "seed": run.seed,
         "data": {"train": f"{pictures.name}, draw {run.seed}"},
         "train_loss": sum(losses[-50:]) / len(losses[-50:]),
-        **looked_at(model.eval(), test_set(), Normalise(batches.mean, batches.std, torch.device("cpu"))),
-        **zoo.origin(torch.device("cpu"), zoo.commit()),
+        **looked_at(model.eval().to("cpu"), test_set(), Normalise(batches.mean, batches.std, torch.device("cpu"))),
+        **zoo.origin(torch.device(device), zoo.commit()),
     }
 
 

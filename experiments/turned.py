@@ -59,8 +59,14 @@ def turning(model: ResidualAttentionNetwork, arm: str) -> Callable[[int], None]:
     return turn
 
 
+def work(run: DepthRun) -> tuple[ResidualAttentionNetwork, int, int]:
+    model, size, pictures = depth.work(run)
+    turning(model, run.arm)  # which puts the masks in
+    return model, size, pictures
+
+
 def train(run: DepthRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run, with the fields of `experiments.depth`."""
     model = depth.build(run)
     rate = run.rate or depth.chosen_rate(run, tuning.stored_runs("turned"))
-    return depth.made(run, rate, model, turning(model, run.arm))
+    return depth.made(run, rate, model, device, turning(model, run.arm))

@@ -130,6 +130,10 @@ def chosen_rate(arm: str, depth: int, stored: tuning.Stored) -> float:
     return tuning.best(f"{arm}, {depth} units", "rate", tried, stored, itemgetter("validation_accuracy"))
 
 
+def work(run: ChainRun) -> tuple[nn.Module, int, int]:
+    return network(run.arm, run.depth, 10), 32, EPOCHS * (TRAIN // BATCH) * BATCH
+
+
 def train(run: ChainRun, folder: Path, device: str) -> dict[str, Any]:
     """The record of one run."""
     rate = run.rate or chosen_rate(run.arm, run.depth, tuning.stored_runs("units"))

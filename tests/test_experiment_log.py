@@ -32,13 +32,31 @@ def test_operations_are_those_of_the_training() -> None:
     assert experiment_log.operations(run | {"frozen": ["stem"]}) == expected / 3
 
 
-def test_work_is_given_only_where_every_record_names_its_network() -> None:
+def test_work_is_given_where_something_was_trained() -> None:
     runs = load_records("cued")
     assert 0.1 < float(experiment_log.work(runs)) < 1
     assert experiment_log.work([*runs, {"key": "x", "seed": 0}]) == experiment_log.work([]) == "–"
+    assert experiment_log.work(load_records("followed"), "followed") == "–"
+
+
+def test_operations_of_a_record_without_its_network_are_those_of_the_question() -> None:
+    """Of networks that have other masks than their settings say, and of one whose length is in its run."""
+    short, long = (
+        experiment_log.operations({"key": f"plain-m3-steps{steps}-seed2"}, "depth") or 0 for steps in (250, 1000)
+    )
+    plain = create("attention56", stem="conv3_stride2", width=0.25, modules=(3, 3, 3), fusion="none", num_classes=10)
+    assert long == 4 * short == 6 * 1000 * 64 * count_multiply_adds(plain, 32)
+    assert experiment_log.operations({"key": "half-m3-steps1000-seed0"}, "depth") == long
+    assert experiment_log.operations({"key": "falling-m3-steps1000-seed0"}, "turned") == long
+    assert experiment_log.operations({"key": "nal-m3-steps1000-seed0"}, "depth") > long
+
+
+def test_commits_are_counted_and_marked_where_files_had_changed() -> None:
+    runs = [{"commit": "a" * 40}, {"commit": "a" * 40}, {"commit": "a" * 40 + "+"}]
+    assert experiment_log.commits(runs) == "aaaaaaa (2), aaaaaaa+ (1)"
 
 
 def test_runs_without_a_rule_are_in_the_log_too() -> None:
     page = experiment_log.PAGE.read_text(encoding="utf-8")
-    for name in ("label_noise", "cifar_tables", "finetune", "zoo"):
+    for name in ("finetune", "zoo"):
         assert f"| [{name}](#log-others) | complete |" in page

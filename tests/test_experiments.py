@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 import torch
 from conftest import ROOT
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import resattn
 from experiments import (
@@ -29,6 +30,7 @@ from experiments import (
     one_module,
     runner,
     stacking,
+    steps,
     supervision,
     three_objects,
     told,
@@ -152,7 +154,7 @@ def test_a_run_reads_what_earlier_ones_have_chosen_where_its_grid_stores_records
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "there is no experiment 'nothing'; there are additions, cifar, cued"),
+        (["nothing"], "there is no experiment 'nothing'; there are additions, cifar, cifar_tables, cued"),
         (["cued", "--jobs", "0"], "jobs must be at least 1"),
         (["cued", "--only", "seed99"], "no run of cued has 'seed99'"),
     ],
@@ -813,3 +815,55 @@ def test_a_chain_needs_its_rate_first(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(units, "chosen_rate", lambda arm, depth, stored: 3e-3)
     record = units.train(units.ChainRun("without", 4, 1), tmp_path, "cpu")
     assert 0 <= record["test_accuracy"] <= 1 and len(record["left_out"]) == 4 and record["rate"] == 3e-3
+
+
+def on(device: str, name: str, **kw: Any) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    """A network on a device that need not be there, four pictures, their labels or numbers."""
+    with torch.device(device):
+        model = resattn.create(name, num_classes=10, **kw)
+        return model, torch.zeros(4, 3, 32, 32), torch.arange(4)
+
+
+@pytest.mark.parametrize("arm", ["untold", "last"])
+def test_losses_stay_on_the_device_of_the_pictures(arm: str) -> None:
+    """Tensors that have a device and no numbers: an operation over two devices is refused, as on a GPU."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model, x, y = on("cuda", "attention56", **told56.NETWORK)
+        labels, masks = torch.zeros(8, dtype=torch.int64), torch.zeros(8, 32, 32, dtype=torch.bool)
+        telling = told.Telling(labels.to("cuda"), masks.to("cuda"), told56.ARMS[arm])
+        for loss_of in (steps.class_loss, telling):
+            assert [part.device.type for part in loss_of(model, x, y)] == ["cuda", "cuda"]
+        with pytest.raises(RuntimeError, match="device"):
+            told.Telling(labels, masks)(model, x, y)
+
+
+def test_a_network_is_looked_at_on_the_cpu_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, moved = torch.nn.Linear(2, 2).double(), []
+    move = torch.nn.Module.to
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *where, **how: moved.append(where) or move(self, *where))
+    assert steps.on_cpu(lambda model, word: word)(model, "seen") == "seen"
+    with pytest.raises(KeyError):
+        steps.on_cpu(lambda model: {}["x"])(model)
+    assert moved == [("cpu",), (torch.device("cpu"),)] * 2
+
+
+def test_training_and_looking_are_told_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where these questions put their network and their batches: on the device that they are given."""
+    asked: list[str] = []
+    batches = depth.Batches
+
+    def recorded(*sets: Any, device: str = "cpu", **more: Any) -> Any:
+        asked.append(device)
+        return batches(*sets, **more)
+
+    for module in (depth, told, told56):
+        monkeypatch.setattr(module, "Batches", recorded)
+        monkeypatch.setattr(module, "fit_steps", lambda *what, **more: (_ for _ in ()).throw(KeyboardInterrupt))
+    for name, value in (("TRAIN", 260), ("VALIDATION", 60)):
+        monkeypatch.setattr(depth, name, value)
+    monkeypatch.setattr(cued, "TRAIN", 90)
+    monkeypatch.setattr(told56, "LABELS", 20)
+    for module, run in ((depth, depth.RUNS[0]), (told, told.RUNS[0]), (told56, told56.RUNS[0])):
+        with pytest.raises(KeyboardInterrupt):
+            module.train(run, tmp_path, "cpu:0")
+    assert asked == ["cpu:0"] * 3

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from experiments import cifar, depth, grids, noise
+from experiments import cifar, cifar_tables, depth, noise
 from resattn import zoo
 from resattn.analysis import comparisons, count_parameters
 from resattn.analysis.comparisons import COMPARISONS, Trial
@@ -82,11 +82,8 @@ def test_counts_are_equal_to_the_print_or_to_the_file_or_they_are_not_called_so(
 
 @pytest.mark.parametrize("name", sorted({trial.record for found in COMPARISONS for trial in found.trials}))
 def test_a_trial_waits_for_as_many_runs_as_its_experiment_lists(name):
-    if name in grids.GRIDS:
-        planned = [asdict(run) for run in grids.GRIDS[name]()]
-    else:
-        module = {"cifar": cifar, "depth": depth, "noise": noise}[name]
-        planned = [run for run in map(asdict, module.RUNS) if not run.get("rate")]
+    module = {"cifar": cifar, "cifar_tables": cifar_tables, "depth": depth, "noise": noise}[name]
+    planned = [run for run in map(asdict, module.RUNS) if not run.get("rate")]
     for found in COMPARISONS:
         for trial in found.trials:
             if trial.record == name:

@@ -1,4 +1,4 @@
-"""Grids of trainings: run, interrupted, resumed, stored, and read again; and the records that come with the package."""
+"""The records that come with the package: whole, readable, and behind the tables of the chapters."""
 
 import json
 import re
@@ -11,107 +11,19 @@ import torch
 from bs4 import BeautifulSoup
 
 import resattn
-from experiments import grids as experiments
+from experiments import cifar_tables
 from resattn import data, zoo
 from resattn.analysis import count_parameters
 from resattn.analysis.statistics import holm, one_sample, paired
 from resattn.figures.prose import typeset
-from resattn.training import Recipe
-from resattn.zoo import CheckpointError, checkpoints
+from resattn.zoo import CheckpointError
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-TITLES = {"scenes": "Scenes", "cifar10": "CIFAR-10"}
-TINY = experiments.Run(
-    "tiny",
-    Recipe("tiny", epochs=2, batch_size=20, lr=0.05, pad=0),
-    seed=0,
-    noise=0.5,
-    train_images=40,
-    test_images=20,
-    settings={"stem": "conv3_stride2", "widths": (8,), "units": (1,), "modules": (1,), "poolings": (1,), "t": 1},
-)
-GRID = [TINY, replace(TINY, noise=0.0), replace(TINY, seed=1)]
-PASSING = ("seconds", "images_per_second", "date", "commit")
-
-
-def lasting(record):
-    """A record without what differs from one run of the same training to the next."""
-    history = [{k: v for k, v in entry.items() if k not in PASSING} for entry in record["history"]]
-    return {k: v for k, v in record.items() if k not in PASSING} | {"history": history}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    threads = torch.get_num_threads()
-    yield experiments.run_grid(GRID, tmp_path_factory.mktemp("work"))
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def tiny_grid(monkeypatch):
-    monkeypatch.setitem(experiments.GRIDS, "tiny", lambda: GRID)
-
-
-def test_a_grid_records_every_run_in_order(finished):
-    assert [(r["seed"], r["noise"]) for r in finished] == [(run.seed, run.noise) for run in GRID]
-    for record in finished:
-        assert record["network"] == "tiny" and record["noise_seed"] == record["seed"]
-        assert record["precision"] == "float32" and len(record["history"]) == 2 and "sha256" not in record
-        assert record["test_error"] == 1 - record["history"][-1]["test_accuracy"]
-    assert finished[0]["history"] != finished[1]["history"]  # the noise reaches the training labels
-
-
-def test_an_interrupted_grid_resumes_to_the_same_records(finished, tiny_grid, tmp_path, monkeypatch, capsys):
-    calls = 0
-    save = checkpoints.save
-
-    def save_and_stop(path, state):
-        nonlocal calls
-        save(path, state)
-        calls += 1
-        if calls == 5:  # three for the first run; then the start and the first epoch of the second
-            raise KeyboardInterrupt
-
-    arguments = ["tiny", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "records")]
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_and_stop)
-        assert experiments.main(arguments) == 130
-    assert "the same command goes on" in capsys.readouterr().err
-    assert not (tmp_path / "records").exists()
-    finished_run = tmp_path / "work" / "tiny" / GRID[0].key / "model.json"
-    before = finished_run.stat().st_mtime_ns
-    assert experiments.main(arguments) == 0
-    assert finished_run.stat().st_mtime_ns == before  # not trained again
-    monkeypatch.setattr(zoo.grids, "RECORDS", tmp_path / "records")
-    assert [lasting(r) for r in zoo.load_records("tiny")] == [lasting(json.loads(json.dumps(r))) for r in finished]
-
-
-def test_processes_side_by_side_give_the_same_records(finished, tmp_path):
-    parallel = experiments.run_grid(GRID[:2], tmp_path, jobs=2)
-    assert [lasting(r) for r in parallel] == [lasting(r) for r in finished[:2]]
-
-
-def test_another_grid_in_the_same_folder_is_refused(finished, tiny_grid, tmp_path, monkeypatch, capsys):
-    experiments.run_grid(GRID[:1], tmp_path / "tiny")
-    changed = replace(TINY, recipe=replace(TINY.recipe, lr=0.1))
-    monkeypatch.setitem(experiments.GRIDS, "tiny", lambda: [changed])
-    assert experiments.main(["tiny", "--work", str(tmp_path), "--out", str(tmp_path)]) == 1
-    assert re.fullmatch(r"error: .*another recipe.*\n", capsys.readouterr().err)
-
-
-def test_bad_input_gets_one_sentence(tiny_grid, tmp_path, capsys):
-    assert experiments.main(["tiny", "--jobs", "0", "--work", str(tmp_path), "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "error: jobs must be at least 1; got 0\n"
-    with pytest.raises(SystemExit) as stop:
-        experiments.main(["unknown"])
-    assert stop.value.code == 2 and "choose from" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="same network, noise and seed"):
-        experiments.run_grid([TINY, TINY], tmp_path)
 
 
 def test_an_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match=r"no records 'lable_noise'; there are: .*label_noise"):
-        zoo.load_records("lable_noise")
+    with pytest.raises(ValueError, match=r"no records 'nois'; there are: .*noise"):
+        zoo.load_records("nois")
 
 
 @pytest.mark.parametrize(
@@ -124,59 +36,37 @@ def test_a_damaged_file_is_named(text, tmp_path, monkeypatch):
         zoo.load_records("broken")
 
 
-def test_every_stored_record_is_whole_and_of_its_grid():
-    modules = {path.stem for path in Path(experiments.__file__).parent.glob("*.py")}
-    assert {*experiments.GRIDS} <= {*zoo.list_records()} <= {*experiments.GRIDS, *modules}
-    for name in experiments.GRIDS:
-        grid, records = experiments.GRIDS[name](), zoo.load_records(name)
-        assert len(records) == len(grid)
-        for run, record in zip(grid, records, strict=True):
-            wanted = json.loads(json.dumps(asdict(run)))
-            title = TITLES[wanted.pop("data")]
-            assert re.match(rf"{title} train.*, {run.train_images} images, noise", record["data"]["train"])
-            assert record["data"]["test"].startswith(f"{title} test")
-            assert record["config"].items() >= wanted.pop("settings").items()
-            assert record.items() >= wanted.items()
-            assert record["noise_seed"] == run.seed and f"noise {run.noise}" in record["data"]["train"]
-            history = record["history"]
-            assert [entry["epoch"] for entry in history] == list(range(1, run.recipe.epochs + 1))
-            assert record["test_error"] == 1 - history[-1]["test_accuracy"]
-            assert record["seconds"] == sum(entry["seconds"] for entry in history) > 0
-            assert record["hardware"] and record["torch"] and re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
-            assert re.fullmatch(r"[0-9a-f]{40}\+?", record["commit"])
+def test_the_stored_runs_of_the_small_cifar_grid_are_those_of_its_module():
+    records = zoo.load_records("cifar_tables")
+    assert [record["key"] for record in records] == [run.key for run in cifar_tables.RUNS]
+    for run, record in zip(cifar_tables.RUNS, records, strict=True):
+        config = resattn.create("attention56", **cifar_tables.NETWORKS[run.network]).config
+        assert json.loads(json.dumps(asdict(config))) == record["config"]
+        assert json.loads(json.dumps(asdict(cifar_tables.RECIPE))) == record["recipe"]
+        assert (record["network"], record["seed"], record["precision"]) == (run.network, run.seed, "float32")
+        assert (record["train_images"], record["test_images"]) == (cifar_tables.TRAIN, cifar_tables.TEST)
+        assert re.match(rf"CIFAR-10 train.*, {cifar_tables.TRAIN} images", record["data"]["train"])
+        history = record["history"]
+        assert [entry["epoch"] for entry in history] == list(range(1, cifar_tables.RECIPE.epochs + 1))
+        assert record["test_error"] == 1 - history[-1]["test_accuracy"]
 
 
-def test_the_networks_of_the_label_noise_grid_have_one_size():
-    runs = {run.network: run for run in experiments.label_noise()}
-    sizes = {name: count_parameters(resattn.create("attention56", **run.settings)) for name, run in runs.items()}
-    assert sizes["arl"] == sizes["nal"] and abs(sizes["twin"] / sizes["arl"] - 1) < 0.02
-
-
-def test_a_run_on_another_data_set_trains_on_its_first_images(tmp_path, monkeypatch):
-    sets = {split: replace(data.scenes(split, n), name=f"Other {split}") for split, n in (("train", 50), ("test", 20))}
-    asked = []
-    monkeypatch.setattr(data, "load", lambda name, split: asked.append((name, split)) or sets[split])
-    run = replace(TINY, noise=0.0, data="cifar100")
-    seen = []
-
-    def stop(model, train, test, *settings, **more):
-        seen.extend((train, test))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(experiments, "fit", stop)
-    with pytest.raises(KeyboardInterrupt):
-        experiments.train(run, tmp_path)
-    assert asked == [("cifar100", "train"), ("cifar100", "test")]
-    assert torch.equal(seen[0].images, sets["train"].images[:40]) and len(seen[1]) == 20
-    assert torch.equal(seen[0].labels, sets["train"].labels[:40]) and seen[0].name.startswith("Other train, 40 images")
-    with pytest.raises(ValueError, match="has 50 images; the grid needs 51"):
-        experiments.train(replace(run, train_images=51), tmp_path)
+def test_a_run_of_the_small_cifar_grid_sees_the_first_pictures(monkeypatch, tmp_path):
+    whole = {"train": data.scenes("train", 96), "test": data.scenes("test", 40)}
+    monkeypatch.setattr(cifar_tables.data, "cifar10", whole.__getitem__)
+    for name, value in (("TRAIN", 64), ("TEST", 30), ("RECIPE", replace(cifar_tables.RECIPE, epochs=1))):
+        monkeypatch.setattr(cifar_tables, name, value)
+    assert torch.equal(cifar_tables.first("train", 64).images, whole["train"].images[:64])
+    record = cifar_tables.train(cifar_tables.TablesRun("nal-m3", 1), tmp_path, "cpu")
+    assert record["data"]["train"].endswith(", 64 images") and record["train_images"] == 64
+    assert (record["network"], record["seed"], len(record["history"])) == ("nal-m3", 1, 1)
+    assert record.keys() | {"key"} >= zoo.load_records("cifar_tables")[0].keys()
 
 
 def test_the_networks_of_the_cifar_grid_differ_in_one_thing():
-    runs = {run.network: run for run in experiments.cifar_tables()}
-    configs = {name: resattn.create("attention56", **run.settings).config for name, run in runs.items()}
-    sizes = {name: count_parameters(resattn.create("attention56", **run.settings)) for name, run in runs.items()}
+    networks = {name: resattn.create("attention56", **kw) for name, kw in cifar_tables.NETWORKS.items()}
+    configs = {name: network.config for name, network in networks.items()}
+    sizes = {name: count_parameters(network) for name, network in networks.items()}
     base = asdict(configs["arl"])
     differing = {
         name: {k for k, v in asdict(c).items() if v != base[k]} for name, c in configs.items() if name != "arl"
@@ -191,7 +81,6 @@ def test_the_networks_of_the_cifar_grid_differ_in_one_thing():
         "nal-m3": {"modules", "fusion"},
     }
     assert abs(sizes["twin"] / sizes["arl"] - 1) < 0.01 and abs(sizes["local"] / sizes["arl"] - 1) < 0.01
-    assert len({(run.recipe, run.train_images, run.test_images, run.data, run.noise) for run in runs.values()}) == 1
 
 
 def table_in(chapter, cell_id):

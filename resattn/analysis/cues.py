@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .judges import one_mask_carries
-from .statistics import Difference, by_seed, holm, paired
+from .statistics import Difference, by_seed, holm, in_words, paired
 
 BOUND = 2.0  # points of right answers: a single module does "as well" inside it
+WORSE_BETTER = ("worse", "better")
 MOVED = 0.05  # a mask's shift to the object that counts, or a trunk's, as a share of its size
 CARRIED = -10.0  # points: above it, a network carries the cue over to classes that it was never seen with
 SEEN = 2  # seeds that had been looked at when that of masks alone was asked
@@ -48,7 +49,7 @@ def modules_alone(both: Runs, alone: Runs) -> Decided:
     found = {f"{a} {b}": _paired(of(alone, a), of(alone if b == "large" else both, b)) for a, b in ASKED}
     stands = holm(found)
     return {
-        (a, b): (d, "as well" if b != "large" and d.within(BOUND) else _word(d, stands[key]))
+        (a, b): (d, in_words(d, stands[key], WORSE_BETTER, 0 if b == "large" else BOUND, "as well"))
         for (a, b), (key, d) in zip(ASKED, found.items(), strict=True)
     }
 
@@ -58,12 +59,6 @@ def _paired(ours: Runs, theirs: Runs) -> Difference:
     if missing := sorted(right[0].keys() - right[1].keys()):
         raise ValueError(f"there is nothing to pair seed {missing[0]} with")
     return paired(list(right[0].values()), [right[1][seed] for seed in right[0]])
-
-
-def _word(difference: Difference, stands: bool) -> str:
-    if not stands:
-        return "not resolved"
-    return "better" if difference.mean > 0 else "worse"
 
 
 def carrier(run: Mapping[str, Any]) -> str:
@@ -129,4 +124,4 @@ def attention_carries_over(runs: Runs) -> Decided:
     values = by_seed(changes)
     found = {a: paired(values[a], values[b]) for a, b in asked}
     stands = holm(found)
-    return {(a, b): (found[a], _word(found[a], stands[a])) for a, b in asked}
+    return {(a, b): (found[a], in_words(found[a], stands[a], WORSE_BETTER)) for a, b in asked}

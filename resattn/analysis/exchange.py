@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from .statistics import Difference, holm, paired
+from .statistics import Difference, holm, in_words, paired
 
 BOUND = 1.0  # points: attention that is told nothing is "not limited" if telling it changes less
 ASKED = (("arl", "twin"), ("arl", "added"), ("arl-all", "arl"))  # an arm, and what it is compared with
@@ -23,12 +23,9 @@ Curve = Mapping[int, Sequence[float]]  # accuracies by number of labels, in the 
 def word_of(difference: Difference, stands: bool, telling: bool) -> str:
     """ "more", "less" or "not resolved"; of telling a network less not telling it "limited", "not limited", "worse
     when told" or "not resolved", where "not limited" needs the interval inside ± ``BOUND`` and comes first."""
-    if telling and difference.within(BOUND):
-        return "not limited"
-    if not stands:
-        return "not resolved"
-    more, less = ("limited", "worse when told") if telling else ("more", "less")
-    return more if difference.mean > 0 else less
+    if telling:
+        return in_words(difference, stands, ("worse when told", "limited"), BOUND, "not limited")
+    return in_words(difference, stands, ("less", "more"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ not contained, and asks what masks are worth.
 
 The comparisons were gathered from grids that had run for questions of their own: all of this is exploratory. A grid is
 admitted when all of its planned runs are there, and then with every setting in which it has both networks, those near
-guessing too, so that nobody chooses which is shown. Two older grids are left out, "label_noise" and "cifar_tables":
-their seeds share one small set of training pictures, so their intervals would speak of first weights and order alone.
+guessing too, so that nobody chooses which is shown. One is left out, "cifar_tables": its seeds share one small set of
+training pictures, so its intervals would speak of first weights and order alone.
 """
 
 from collections.abc import Mapping

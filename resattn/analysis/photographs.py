@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .statistics import Difference, by_seed, holm, paired
+from .statistics import Difference, by_seed, holm, in_words, paired
 
 BOUND = 1.0  # points of error: "no difference" inside it
 RIVALS = {"nal": "NAL", "trunk": "its trunk", "twin": "the equal twin"}
@@ -20,12 +20,4 @@ def less_error(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Difference,
     values = by_seed(errors)
     found = {rival: paired(values["arl"], values[rival]) for rival in RIVALS}
     stands = holm(found)
-    return {rival: (difference, _word(difference, stands[rival])) for rival, difference in found.items()}
-
-
-def _word(difference: Difference, stands: bool) -> str:
-    if difference.within(BOUND):
-        return "no difference"
-    if not stands:
-        return "not resolved"
-    return "less" if difference.mean < 0 else "more"
+    return {rival: (d, in_words(d, stands[rival], ("less", "more"), BOUND)) for rival, d in found.items()}

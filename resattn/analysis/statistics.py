@@ -88,6 +88,22 @@ def holm(comparisons: Mapping[str, Difference], level: float = 0.95) -> dict[str
     return stands
 
 
+def in_words(
+    difference: Difference, stands: bool, words: tuple[str, str], bound: float = 0.0, inside: str = "no difference"
+) -> str:
+    """The verdict on a comparison: ``inside`` where the interval lies inside ± bound; "not resolved" unless it stands;
+    else the first of the words for a negative difference, the second for a positive one.
+
+    >>> in_words(Difference(-2.0, 1.0, 0.01, 5), True, ("fewer", "more"), bound=1)
+    'fewer'
+    >>> in_words(Difference(0.2, 0.3, 0.1, 5), False, ("fewer", "more"), bound=1)
+    'no difference'
+    """
+    if difference.within(bound):
+        return inside
+    return words[difference.mean > 0] if stands else "not resolved"
+
+
 def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval for a share, right also near 0 and 1. Raises ValueError unless 0 ≤ hits ≤ n and n ≥ 1.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .exchange import word_of
-from .statistics import Difference, by_seed, holm, paired
+from .statistics import Difference, by_seed, holm, in_words, paired
 
 BOUND = 2.0  # points of right answers: "no difference" inside it
 NEVER = 2125  # steps of a network that does not find the cue: one look more than there are
@@ -55,11 +55,7 @@ class Telling:
     @property
     def better(self) -> str:
         """ "no difference" where the interval lies inside ± ``BOUND``, else "more", "fewer" or "not resolved"."""
-        if self.right.within(BOUND):
-            return "no difference"
-        if not self.stands[2]:
-            return "not resolved"
-        return "more" if self.right.mean > 0 else "fewer"
+        return in_words(self.right, self.stands[2], ("fewer", "more"), BOUND)
 
 
 def decisions(runs: Runs) -> dict[str, Telling]:

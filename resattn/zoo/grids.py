@@ -14,11 +14,10 @@ def list_records() -> list[str]:
 
 
 def load_records(name: str) -> list[dict[str, Any]]:
-    """The records of an experiment's runs, one dict a run, as ``python -m experiments.grids`` has stored them.
+    """The records of an experiment's runs, one dict a run, as ``python -m experiments`` has stored them.
 
-    A record has what :func:`resattn.zoo.provenance.make_record` gives, and what sets the run apart from the others:
-    network, noise, noise_seed and the numbers of images. Chapter 9 reads the runs of ``"label_noise"``, chapter 11
-    those of ``"cifar_tables"``. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
+    A record has a key, what sets its run apart from the others, such as network and seed, what the run has found, and
+    where and when it was made. Raises ValueError for an unknown name, and CheckpointError for a damaged file.
     """
     if name not in list_records():
         raise ValueError(f"there are no records {name!r}; there are: {', '.join(list_records()) or 'none'}")

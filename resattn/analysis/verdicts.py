@@ -1,0 +1,97 @@
+"""Verdicts of questions that one table of paired differences decides: ``experiments/units.py`` (chapter 3),
+``turned.py`` (chapter 7), ``additions.py`` (chapter 8) and ``noise_control.py`` (chapter 9)."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from .statistics import Difference, by_seed, holm, in_words, paired
+
+Run = Mapping[str, Any]
+Runs = Sequence[Run]
+Decided = tuple[Difference, str]
+Arm = TypeVar("Arm", bound=Hashable)
+
+ADDITIONS = ("plain", "momentum", "schedule", "crops", "decay")  # each has all that stand before it
+CHAINS = (4, 16)  # units
+TURNS = (("rising", "half"), ("falling", "half"), ("falling", "plain"))
+FILTERS = 2.0  # per cent of the signal: a mask filters where the whole interval lies below −2
+
+
+def _decided(
+    values: Mapping[Arm, Mapping[int, float]], asked: Sequence[tuple[Arm, Arm]], words: tuple[str, str]
+) -> dict[tuple[Arm, Arm], Decided]:
+    """Each pair's difference, paired over seeds, and its word after Holm's correction over all of them."""
+    paired_up = by_seed({str(arm): found for arm, found in values.items()})
+    differences = {str((a, b)): paired(paired_up[str(a)], paired_up[str(b)]) for a, b in asked}
+    stands = holm(differences)
+    return {
+        pair: (d, in_words(d, stands[key], words)) for pair, (key, d) in zip(asked, differences.items(), strict=True)
+    }
+
+
+def _by_arm(runs: Runs, arm: Callable[[Run], Arm], value: str) -> dict[Arm, dict[int, float]]:
+    """The value in per cent of the runs that have it, by arm and seed; others have chosen a rate."""
+    found: dict[Arm, dict[int, float]] = {}
+    for run in runs:
+        if value in run:
+            found.setdefault(arm(run), {})[run["seed"]] = 100 * run[value]
+    return found
+
+
+def units(runs: Runs) -> dict[tuple[tuple[str, int], tuple[str, int]], Decided]:
+    """Right answers in points: a chain of so many units, "with" or "without" its additions, less another."""
+    asked = [(("with", n), ("without", n)) for n in CHAINS]
+    asked += [((arm, CHAINS[1]), (arm, CHAINS[0])) for arm in ("with", "without")]
+    return _decided(_by_arm(runs, lambda run: (run["arm"], run["depth"]), "test_accuracy"), asked, ("worse", "better"))
+
+
+def additions(runs: Runs) -> dict[tuple[str, str], Decided]:
+    """Right answers in points: each addition less the recipe without it."""
+    asked = [(arm, before) for before, arm in pairwise(ADDITIONS)]
+    return _decided(_by_arm(runs, lambda run: run["arm"], "test_accuracy"), asked, ("worse", "better"))
+
+
+def turned(runs: Runs, depth: Runs) -> dict[tuple[str, str], Decided]:
+    """Errors in points: masks that turn less masks that do not, of ``experiments/depth.py``."""
+    still = [run for run in depth if (run["modules"], run["steps"]) == (3, 1000) and run["arm"] in ("half", "plain")]
+    return _decided(_by_arm([*runs, *still], lambda run: run["arm"], "test_error"), TURNS, ("fewer", "more"))
+
+
+def filtering(change: Difference) -> str:
+    """Whether masks filter wrong labels, by the change of the log gain in per cent: "does not filter" inside ±
+    ``FILTERS``, "filters" below −``FILTERS``, "leans" where it is resolved and negative, else "not resolved"."""
+    if change.within(FILTERS):
+        return "does not filter"
+    if change.mean + change.half < -FILTERS:
+        return "filters"
+    return "leans" if change.resolved and change.mean < 0 else "not resolved"
+
+
+def noise_control(runs: Runs) -> dict[tuple[str, str], Decided]:
+    """By what is asked and network. "mark": log gain of wrongly less rightly labelled pictures in per cent, marked less
+    free, at the last module; "named": the share of the backward signal on the object that a wrong label names, behind
+    the module less before it, in points, without correction; "lead, mark" and "lead, other": right answers less the
+    twin's, in points, Holm over four."""
+
+    def last(network: str, kind: str, field: str) -> dict[int, float]:
+        return {
+            run["seed"]: 100 * list(run["passing"].values())[-1][field]
+            for run in runs
+            if (run["network"], run["kind"]) == (network, kind)
+        }
+
+    found: dict[tuple[str, str], Decided] = {}
+    for network in ("arl", "nal"):
+        gains = by_seed({kind: last(network, kind, "between") for kind in ("mark", "free")})
+        change = paired(gains["mark"], gains["free"])
+        found["mark", network] = change, filtering(change)
+    for network in ("arl", "nal"):
+        shares = by_seed({side: last(network, "other", f"other_{side}") for side in "TH"})
+        moved = paired(shares["T"], shares["H"])
+        found["named", network] = moved, in_words(moved, moved.resolved, ("less lies there", "more lies there"))
+    asked = [((network, kind), ("twin", kind)) for kind in ("mark", "other") for network in ("arl", "nal")]
+    errors = _by_arm(runs, lambda run: (run["network"], run["kind"]), "test_error")
+    right = {arm: {seed: 100 - error for seed, error in values.items()} for arm, values in errors.items()}
+    leads = _decided(right, asked, ("less accurate", "more accurate"))
+    return found | {(f"lead, {kind}", network): lead for ((network, kind), _), lead in leads.items()}
