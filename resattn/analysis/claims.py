@@ -348,8 +348,25 @@ CLAIMS = (
         None,
         judges.against_resnet152,
         (
-            "never trained again here; the printed lead is {lead:.2f} ± {half:.2f} points",
-            "本书没有重新训练；印出的领先为 {lead:.2f} ± {half:.2f} 个百分点",
+            "never trained again here; the printed lead is {lead} ± {half} points",
+            "本书没有重新训练；印出的领先为 {lead} ± {half} 个百分点",
+        ),
+    ),
+    Claim(
+        "units",
+        (
+            "Attention helps trunks of other units too (ResNeXt, Inception)",
+            "注意力对其他主干单元（ResNeXt、Inception）也有效",
+        ),
+        ("Table 7, article", "表 7，文章"),
+        "11_results",
+        None,
+        judges.other_units,
+        (
+            "never trained here; the printed leads are {next} ± {next_half} points over ResNeXt-101, with fewer "
+            "parameters, and {inception} ± {inception_half} over Inception-ResNet-v1",
+            "本书没有训练；印出的领先：对 ResNeXt-101（参数更少）{next} ± {next_half} 个百分点，"
+            "对 Inception-ResNet-v1 {inception} ± {inception_half} 个百分点",
         ),
     ),
     Claim(
