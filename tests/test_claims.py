@@ -155,13 +155,14 @@ def test_no_worse_is_judged_by_the_trunk_and_by_nothing_else(monkeypatch):
 def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
     word, numbers = gradient_judges.unheard_object([])
     assert word == "holds in part" and numbers["networks"] >= 2
-    assert numbers["arl_own"] < 5 < 20 < numbers["arl_factor"] and numbers["arl_swapped"] > 50
+    assert numbers["arl_own"] < 5 < 20 < numbers["arl_factor"] < numbers["arl_flat"] < 50
+    assert numbers["arl_swapped"] > 50
     assert numbers["carrying"] == numbers["networks"] - 1  # all but the ARL network of seed 2
     assert 0 < numbers["twin"] < 5
     for shares, expected in (
-        ({"own": 1.0, "swapped": 99.0, "factor": 2.0}, "holds"),
-        ({"own": 1.0, "swapped": 60.0, "factor": 2.0}, "did not show"),
-        ({"own": 9.0, "swapped": 99.0, "factor": 2.0}, "did not show"),
+        ({"own": 1.0, "swapped": 99.0, "flat": 40.0, "factor": 2.0}, "holds"),
+        ({"own": 1.0, "swapped": 60.0, "flat": 40.0, "factor": 2.0}, "did not show"),
+        ({"own": 9.0, "swapped": 99.0, "flat": 40.0, "factor": 2.0}, "did not show"),
     ):
         monkeypatch.setattr(gradient_judges, "_shares", lambda model, shares=shares: shares | {"named": 90.0})
         assert gradient_judges.unheard_object([])[0] == expected
@@ -170,7 +171,7 @@ def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
         gradient_judges.zoo, "list_pretrained", lambda: [f"cued_{f}{i}" for f in ("arl", "nal") for i in range(3)]
     )
     monkeypatch.setattr(gradient_judges.zoo, "load_pretrained", lambda name: name)
-    shares = {"own": 1.0, "factor": 9.0, "named": 90.0}
+    shares = {"own": 1.0, "flat": 40.0, "factor": 9.0, "named": 90.0}
     monkeypatch.setattr(gradient_judges, "_shares", lambda model: shares | {"swapped": next(few)})
     assert gradient_judges.unheard_object([])[0] == "did not show"
     turning = iter([90.0, 90.0, 60.0] * 2)  # the third of each arm is not among those whose mean is told

@@ -47,7 +47,7 @@ def unheard_object(_: Records) -> Judgement:
     numbers = {
         f"{fusion}_{name}": sum(shares[name] for shares in networks) / max(1, len(networks))
         for fusion, networks in carrying.items()
-        for name in ("own", "swapped", "factor")
+        for name in ("own", "swapped", "flat", "factor")
     }
     twins = [_share_unmasked(zoo.load_pretrained(n)) for n in zoo.list_pretrained() if n.startswith("cued_twin")]
     counts = {
@@ -86,7 +86,7 @@ def _share_unmasked(model: ResidualAttentionNetwork) -> float:
 
 def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     """Shares on the object that does not count, in per cent: with the network's own masks; with one mask from the other
-    cue, the one that changes the answer most; with a mask without places forward and the network's own factor back.
+    cue, the one that changes the answer most; with a mask without places forward and no factor back, or the own one.
     And of the answers, with that mask from the other cue, those that name the other object. As in chapter 6."""
     x, labels, others, counts, idle = _under_both_cues(model)
     with torch.no_grad():
@@ -104,7 +104,8 @@ def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     flat = forced(model, {name: "mean"})
     swapped = share(forced(model, {name: other[name]}))
     named = _percent(int(moved[name]) / len(x))
-    return {"own": share(model), "swapped": swapped, "factor": share(flat, factor), "named": named}
+    blind, seeing = share(flat, torch.ones(())), share(flat, factor)
+    return {"own": share(model), "swapped": swapped, "flat": blind, "factor": seeing, "named": named}
 
 
 def right_label_preferred(records: Records) -> Judgement:
