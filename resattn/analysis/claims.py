@@ -226,8 +226,8 @@ CLAIMS = (
             "exploratory: where one mask turns most answers ({carrying} of {networks} networks), {arl_own:.1f} % (ARL) "
             "and {nal_own:.1f} % (NAL) of the signal on two objects is on the one that does not count, "
             "{arl_swapped:.0f} % and {nal_swapped:.0f} % with the other cue's mask; equation 2's factor alone "
-            "brings {arl_flat:.0f} % to {arl_factor:.0f} % and {nal_flat:.0f} % to {nal_factor:.0f} %, and an equal twin "
-            "without masks has at most {twin:.1f} %",
+            "brings {arl_flat:.0f} % to {arl_factor:.0f} % and {nal_flat:.0f} % to {nal_factor:.0f} %, and an equal "
+            "twin without masks has at most {twin:.1f} %",
             "探索性：在一张掩码就能换掉多数答案的网络中（{networks} 个中有 {carrying} 个），两个物体上的信号有 "
             "{arl_own:.1f} %（ARL）和 {nal_own:.1f} %（NAL）落在无关物体上；换成另一提示的掩码后为 "
             "{arl_swapped:.0f} % 和 {nal_swapped:.0f} %；只有公式 2 的系数时，从 {arl_flat:.0f} % 降到 "
