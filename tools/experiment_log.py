@@ -36,8 +36,8 @@ cued` makes the runs. The last two rows are [of another kind](#log-others).
 
 *Outcome*: the words of the question's own rule or, where a row of [the table of claims](#tour-claims) rests on the
 runs, its verdict; it stands in full below, under its question. *Not resolved* is said after Holm's correction, so an
-interval without zero may still not be resolved. A dash says that the runs are not complete (their count is bold), or that the
-chapter says what they decided. *≈*: estimated from the runs that were timed.
+interval without zero may still not be resolved. A dash says that the runs are not complete (their count is bold), or
+that the chapter says what they decided. *≈*: estimated from the runs that were timed.
 *PFLOP*: 10¹⁵ operations of training, that is multiply-adds of the network, times pictures seen, times three for the
 ways forward and back, times two. A dash stands where nothing was trained. A plus behind a commit: the files had changes
 that were not yet committed.
@@ -90,7 +90,7 @@ class Row:
     def __str__(self) -> str:
         dates = sorted({run["date"].removeprefix("2026-") for run in self.runs})
         when = "" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        made = f"{len(self.runs)} of {self.planned}"
+        made = f"{len(self.runs)}\u00a0of\u00a0{self.planned}"  # on one line
         cells = (
             f"[{self.name.replace('_', '_<wbr>')}](#{self.anchor})",
             made if self.state == "complete" else f"**{made}**",
