@@ -1,13 +1,13 @@
 """Verdicts of questions that one table of paired differences decides: ``experiments/units.py`` (chapter 3),
 ``turned.py`` (chapter 7), ``additions.py`` (chapter 8) and ``noise_control.py`` (chapter 9)."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from .runs import Run, by_arm
 from .statistics import Difference, by_seed, holm, in_words, paired
 
-Run = Mapping[str, Any]
 Runs = Sequence[Run]
 Decided = tuple[Difference, str]
 Arm = TypeVar("Arm", bound=Hashable)
@@ -30,32 +30,31 @@ def _decided(
     }
 
 
-def _by_arm(runs: Runs, arm: Callable[[Run], Arm], value: str) -> dict[Arm, dict[int, float]]:
+def _percent(runs: Runs, where: Mapping[str, object], value: str) -> dict[str, dict[int, float]]:
     """The value in per cent of the runs that have it, by arm and seed; others have chosen a rate."""
-    found: dict[Arm, dict[int, float]] = {}
-    for run in runs:
-        if value in run:
-            found.setdefault(arm(run), {})[run["seed"]] = 100 * run[value]
-    return found
+    arms = by_arm(runs, where, value)
+    return {arm: {seed: 100 * run[value] for seed, run in found.items()} for arm, found in arms.items()}
 
 
 def units(runs: Runs) -> dict[tuple[tuple[str, int], tuple[str, int]], Decided]:
     """Right answers in points: a chain of so many units, "with" or "without" its additions, less another."""
     asked = [(("with", n), ("without", n)) for n in CHAINS]
     asked += [((arm, CHAINS[1]), (arm, CHAINS[0])) for arm in ("with", "without")]
-    return _decided(_by_arm(runs, lambda run: (run["arm"], run["depth"]), "test_accuracy"), asked, ("worse", "better"))
+    right = {(arm, n): v for n in CHAINS for arm, v in _percent(runs, {"depth": n}, "test_accuracy").items()}
+    return _decided(right, asked, ("worse", "better"))
 
 
 def additions(runs: Runs) -> dict[tuple[str, str], Decided]:
     """Right answers in points: each addition less the recipe without it."""
     asked = [(arm, before) for before, arm in pairwise(ADDITIONS)]
-    return _decided(_by_arm(runs, lambda run: run["arm"], "test_accuracy"), asked, ("worse", "better"))
+    return _decided(_percent(runs, {}, "test_accuracy"), asked, ("worse", "better"))
 
 
 def turned(runs: Runs, depth: Runs) -> dict[tuple[str, str], Decided]:
     """Errors in points: masks that turn less masks that do not, of ``experiments/depth.py``."""
-    still = [run for run in depth if (run["modules"], run["steps"]) == (3, 1000) and run["arm"] in ("half", "plain")]
-    return _decided(_by_arm([*runs, *still], lambda run: run["arm"], "test_error"), TURNS, ("fewer", "more"))
+    still = _percent(depth, {"modules": 3, "steps": 1000}, "test_error")
+    errors = _percent(runs, {}, "test_error") | {arm: still[arm] for arm in ("half", "plain")}
+    return _decided(errors, TURNS, ("fewer", "more"))
 
 
 def filtering(change: Difference) -> str:
@@ -91,7 +90,10 @@ def noise_control(runs: Runs) -> dict[tuple[str, str], Decided]:
         moved = paired(shares["T"], shares["H"])
         found["named", network] = moved, in_words(moved, moved.resolved, ("less lies there", "more lies there"))
     asked = [((network, kind), ("twin", kind)) for kind in ("mark", "other") for network in ("arl", "nal")]
-    errors = _by_arm(runs, lambda run: (run["network"], run["kind"]), "test_error")
-    right = {arm: {seed: 100 - error for seed, error in values.items()} for arm, values in errors.items()}
+    right = {
+        (network, kind): {seed: 100 - error for seed, error in errors.items()}
+        for kind in ("mark", "other")
+        for network, errors in _percent(runs, {"kind": kind}, "test_error").items()
+    }
     leads = _decided(right, asked, ("less accurate", "more accurate"))
     return found | {(f"lead, {kind}", network): lead for ((network, kind), _), lead in leads.items()}
