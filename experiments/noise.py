@@ -10,6 +10,12 @@ pilot of one seed ended near the floor of the training loss at every noise (1.30
 1.79), so these networks learn. (Eight seeds and noise 0.3 as well were planned; before the first run this was cut to
 what the hours allow. The pilot's differences, up to ten points, are far above what five seeds resolve.)
 
+*Added after these 30 runs had been read*: what had been cut, seeds 5 to 7 and noise 0.3, 42 runs. With five seeds both
+leads at 0.5 were not resolved, and a lead like the paper's would have been found with a chance of 60 and 27 %. All eight
+seeds decide now, by the same rule: six comparisons, Holm; *more* under noise is still 0.5 less 0; the mechanism is
+still decided at 0.5. Whoever stops when he likes what he sees finds leads that are not there, so nothing is added after
+this, and what five seeds had said stands beside it.
+
 *What decides.* Accuracy, ARL less twin and NAL less twin, at each noise, paired over seeds, Student, four comparisons,
 Holm. The paper's claim, that attention helps under noise, is "shown" for an arm if its difference stands at 0.5 and is
 positive, "refuted" if it stands and is negative, "no difference" if the interval lies inside ± 1 point. That it helps
@@ -22,7 +28,7 @@ mislabelled pictures makes it negative. (2) Of one picture: log gain under its t
 others. A mask that prefers right labels makes it positive. Decided at the last module after epoch 12, over five seeds;
 "no filter" if the interval lies inside ± 0.02, that is ± 2 % of the signal.
 
-Expected cost: 30 runs of about five minutes on one core.
+Expected cost: 72 runs of about five minutes on one core.
 """
 
 import math
@@ -48,7 +54,7 @@ from .steps import on_cpu
 RECIPE = Recipe("noise", epochs=12, batch_size=64, lr=0.2, warmup=0.2, weight_decay=5e-4, pad=0)
 TRAIN, TEST, LOOKED_AT = 20_000, 4_000, 2_000
 WATCHED_EPOCHS = (4, 8, 12)
-LEVELS = (0.5, 0.0)
+LEVELS = (0.5, 0.3, 0.0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class NoiseRun:
         return f"{self.network}-noise{round(100 * self.noise)}-seed{self.seed}"
 
 
-RUNS = [NoiseRun(network, noise, seed) for seed, noise, network in product(range(5), LEVELS, ("arl", "nal", "twin"))]
+RUNS = [NoiseRun(network, noise, seed) for seed, noise, network in product(range(8), LEVELS, ("arl", "nal", "twin"))]
 
 
 def train(run: NoiseRun, folder: Path, device: str) -> dict[str, Any]:
