@@ -75,8 +75,8 @@ def test_without_records_nothing_is_said(monkeypatch):
 
 def noise(effect: dict[str, float], between: float, wobble: float = 0.001) -> list[dict]:
     runs = []
-    for seed in range(5):
-        for level in (0.0, 0.5):
+    for seed in range(8):
+        for level in (0.0, 0.3, 0.5):
             for network in ("arl", "nal", "twin"):
                 error = 0.2 - effect.get(network, 0.0) * level + wobble * ((seed * 7 + len(network)) % 5)
                 wobbly = between + 0.001 * (seed % 3)

@@ -96,7 +96,7 @@ def _grid(arm: str, against: str, where: str = "cifar_tables") -> Trial:
 
 def _noise(level: int) -> Trial:
     """ARL against the equal twin on Scenes with wrong labels, the grid of chapter 9."""
-    return Trial("noise", "twin", "arl", 15, {"noise": level / 100})
+    return Trial("noise", "twin", "arl", 24, {"noise": level / 100})
 
 
 def _response(arm: str) -> Trial:

@@ -55,8 +55,9 @@ GRIDS = (
     Grid("noise_control", 40, "… wrong labels marked", {"kind": "mark"}),
     Grid("noise_control", 40, "… wrong labels name the other", {"kind": "other"}),
     *(Grid("supervision", 526, f"Scenes, {n:,} pictures", {"labels": n}, "scores") for n in (100, 300, 1000, 3000)),
-    Grid("noise", 30, "Scenes, 20,000 pictures", {"noise": 0.0}),
-    Grid("noise", 30, "… half of the labels wrong", {"noise": 0.5}),
+    Grid("noise", 72, "Scenes, 20,000 pictures", {"noise": 0.0}),
+    Grid("noise", 72, "… three labels in ten wrong", {"noise": 0.3}),
+    Grid("noise", 72, "… half of the labels wrong", {"noise": 0.5}),
     Grid("depth", 242, "Scenes, three modules, 1,000 steps", {"modules": 1, "steps": 1000}),
     *(
         Grid("depth", 242, f"Scenes, nine modules, {n:,} steps", {"modules": 3, "steps": n})
