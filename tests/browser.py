@@ -89,9 +89,9 @@ def cut_formulas(page: Page) -> list[str]:
     return page.evaluate("""() => [...document.querySelectorAll("article div.math")].filter((math) => {
         const formula = math.querySelector("mjx-container > mjx-math, mjx-mtable") ?? math;
         const number = math.querySelector(".eqno");
-        const room = number ? number.getBoundingClientRect().left : math.getBoundingClientRect().right;
-        return math.clientWidth > 0 && (math.scrollWidth > math.clientWidth + 1
-            || formula.getBoundingClientRect().right > room + 1);
+        const drawn = formula.getBoundingClientRect(), beside = number?.getBoundingClientRect();
+        const room = beside && beside.bottom > drawn.top ? beside.left : math.getBoundingClientRect().right;
+        return math.clientWidth > 0 && (math.scrollWidth > math.clientWidth + 1 || drawn.right > room + 1);
     }).map((math) => math.id || math.textContent.slice(0, 40))""")
 
 

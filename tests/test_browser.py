@@ -65,6 +65,7 @@ class Seen:
     focus: list[str]
     axe: list[str]
     overhang: int
+    cut_on_phone: list[str]
 
 
 # Tests of one page stay together, in one process, so that it is looked at once.
@@ -87,9 +88,10 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, html: Path, address:
     page = context.new_page()
     disk = visit(page, f"{html.as_uri()}/{name}")
     unfold(page)
-    sideways = overhang(page)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 50))")  # what was folded is set to its width
+    sideways, small = overhang(page), cut_formulas(page)
     context.close()
-    return Seen(request.param, wrong, disk, unset, cut, hiding, letters, focus, broken, sideways)
+    return Seen(request.param, wrong, disk, unset, cut, hiding, letters, focus, broken, sideways, small)
 
 
 def test_loads_over_http(seen: Seen) -> None:
@@ -126,6 +128,11 @@ def test_accessible_in_both_themes(seen: Seen) -> None:
 
 def test_phone_never_scrolls_sideways(seen: Seen) -> None:
     assert seen.overhang == 0
+
+
+def test_no_formula_is_cut_on_a_phone(seen: Seen) -> None:
+    """A formula that ends early may look complete, and say something else."""
+    assert seen.cut_on_phone == []
 
 
 # --- what moves

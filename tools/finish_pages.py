@@ -33,6 +33,29 @@ DARK = {
 }
 
 
+# Letters in a colour of the palette: a shade that can be read (4.5 to 1) on white, and on black where the colour cannot.
+LETTERS = {
+    "#d55e00": "#b34e00",
+    "#cc79a7": "#a34e7f",
+    "#009e73": "#007d5a",
+    "#e69f00": "#8a6000",
+    "#56b4e9": "#1b73a8",
+}
+LETTERS_DARK = {"#0072b2": "#4ba3dd"}
+
+# Code or a formula in a line of text, and the mark that follows it: a browser breaks the line between them, and code
+# after a hyphen.
+WITH_ITS_MARK = re.compile(
+    r'(?:(<code class="docutils literal notranslate">(?:<span class="pre">[^<]*</span> ?)+</code>)([,.;:!?)]*)'
+    r'|(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)]+))'
+)
+SHORT = 16  # letters of code that always fit
+START = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8" /><title>Residual Attention Network: a tutorial book</title>
+<meta http-equiv="refresh" content="0; url=book/preface.html" /></head>
+<body><p><a href="book/preface.html">Residual Attention Network: a tutorial book</a></p></body></html>
+"""
+
 # A chapter of the contents with pages below it: its link, and the arrow that folds them.
 FOLDED_PAGES = re.compile(r'(<li class="[^"]*has-children[^"]*"><a [^>]*>)([^<]*)(</a><details[^>]*>)<summary>')
 
@@ -43,12 +66,16 @@ def finish(site: Path) -> None:
         path for path in sorted(site.rglob("*.html")) if not {"_static", "_modules"} & {*path.relative_to(site).parts}
     ]
     texts = {path: finish_page(path.read_text(encoding="utf-8")) for path in pages}
+    for path in texts:
+        if path.stem.endswith("_zh"):
+            texts[path] = texts[path].replace("<article ", '<article lang="zh-Hans" ', 1)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
     for picture in site.glob("_images/*.svg"):
         picture.write_text(themed(picture.read_text(encoding="utf-8")), encoding="utf-8")
     drop_unused(site)
     keep_used_icons(site, texts.values())
+    (site / "index.html").write_text(START, encoding="utf-8")
 
 
 def finish_page(text: str) -> str:
@@ -70,6 +97,7 @@ def finish_page(text: str) -> str:
     text = re.sub(r' id="(exercise|solution)-content"', "", text)  # sphinx-exercise gives every box the same
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    text = WITH_ITS_MARK.sub(_kept, text)
     return re.sub(r'(<figure\b[^>]*>\s*)((?:<div[^>]*>\s*)*)(<img\b[^>]*?src="([^"]+)"[^>]*/?>)', _enlarge, text)
 
 
@@ -100,6 +128,12 @@ def _enlarge(found: re.Match[str]) -> str:
     return f'{before}{wrappers}<a class="enlarge" href="{source}">{image}</a>'
 
 
+def _kept(found: re.Match[str]) -> str:
+    code, _, formula, _ = found.groups()
+    fits = formula or len(re.sub("<[^>]*>", "", code)) <= SHORT
+    return f'<span class="kept">{found[0]}</span>' if fits else found[0]
+
+
 def themed(drawing: str) -> str:
     """A drawing of matplotlib's that follows the theme of the page (a browser hands it on as color-scheme).
 
@@ -118,8 +152,16 @@ def themed(drawing: str) -> str:
     ]
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
-    sheet = "<style>@media (prefers-color-scheme: dark) { %s }</style>"
-    return drawing.replace("</svg>", sheet % " ".join(rules) + "</svg>")
+    rules += _letters(LETTERS_DARK)
+    sheet = "<style>@media (prefers-color-scheme: dark) { %s } @media (prefers-color-scheme: light) { %s }</style>"
+    return drawing.replace("</svg>", sheet % (" ".join(rules), " ".join(_letters(LETTERS))) + "</svg>")
+
+
+def _letters(shades: dict[str, str]) -> list[str]:
+    return [
+        f'g[id^="text_"] > g[style*="fill: {colour}"] {{ fill: {shade} !important; }}'
+        for colour, shade in shades.items()
+    ]
 
 
 def drop_unused(site: Path) -> None:

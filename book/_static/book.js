@@ -37,8 +37,18 @@ document.addEventListener("DOMContentLoaded", () => {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   });
-  Promise.resolve(window.MathJax?.startup?.promise).then(reachable);
-  addEventListener("resize", reachable);
+  // A formula that is wider than the page is set smaller, down to seven tenths. What is still wider scrolls.
+  const fit = () => document.querySelectorAll("article div.math").forEach((box) => {
+    const formula = box.querySelector("mjx-container");
+    if (!formula || !box.clientWidth) return;
+    box.style.fontSize = "";
+    const room = Math.min(box.clientWidth / box.scrollWidth, formula.clientWidth / formula.scrollWidth);
+    if (room < 1) box.style.fontSize = `${Math.max(99 * room, 70)}%`;
+  });
+  const arrange = () => { fit(); reachable(); };
+  Promise.resolve(window.MathJax?.startup?.promise).then(arrange);
+  addEventListener("resize", arrange);
+  document.addEventListener("toggle", arrange, true);  // what was folded had no width
 });
 
 // Whatever is folded is printed.

@@ -1,0 +1,48 @@
+"""What is done to the pages after Sphinx: lines that are not broken in a wrong place, languages, the first page."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.finish_pages import finish, finish_page
+
+PAGE = '<html lang="en"><head><title>A</title></head><body><article class="bd">%s</article></body></html>'
+
+
+def code(*words: str) -> str:
+    pieces = " ".join(f'<span class="pre">{word}</span>' for word in words)
+    return f'<code class="docutils literal notranslate">{pieces}</code>'
+
+
+FORMULA = '<span class="math notranslate nohighlight">\\(T\\)</span>'
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (code("--device", "cpu") + " runs", code("--device", "cpu")),
+        (code("T") + ", as", code("T") + ","),
+        (FORMULA + "), and", FORMULA + "),"),
+        (FORMULA + " alone", None),  # nothing that could be torn off
+        (code("resattn.analysis.following.plain_maps") + ".", None),  # must be broken on a phone
+    ],
+)
+def test_a_line_is_not_broken_before_a_mark_or_inside_short_code(text: str, kept: str | None) -> None:
+    page = finish_page(PAGE % f"<p>{text}</p>")
+    assert page.count('<span class="kept">') == (kept is not None)
+    assert kept is None or f'<span class="kept">{kept}</span>' in page
+
+
+def test_a_translated_page_says_its_language_and_the_first_page_has_a_link(tmp_path: Path) -> None:
+    (tmp_path / "book").mkdir()
+    for name in ("tour", "tour_zh"):
+        (tmp_path / "book" / f"{name}.html").write_text(PAGE % "<p>text</p>", encoding="utf-8")
+    (tmp_path / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=book/preface.html" />')
+    finish(tmp_path)
+    languages = {
+        name: '<article lang="zh-Hans" ' in (tmp_path / "book" / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("tour", "tour_zh")
+    }
+    assert languages == {"tour": False, "tour_zh": True}
+    start = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<a href="book/preface.html">' in start and "<title>" in start and "url=book/preface.html" in start
