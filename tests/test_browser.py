@@ -257,3 +257,30 @@ def test_a_white_marker_on_a_picture_stays_white(chromium: Browser) -> None:
     page.set_content(themed(drawing.getvalue()))
     assert page.eval_on_selector("#dot use", "element => getComputedStyle(element).fill") == "rgb(255, 255, 255)"
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_in_every_colour_of_the_palette_can_be_read(chromium: Browser, scheme: str) -> None:
+    """4.5 to 1, but for the pale one, which is a ground and no ink."""
+    names = [name for name in plots.COLOURS if name != "pale"]
+    fig = plt.figure()
+    for name in names:
+        fig.text(0.5, 0.5, name, color=plots.COLOURS[name], gid=f"text_{name}")
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.set_content(themed(drawing.getvalue()))
+    fills = [page.eval_on_selector(f"#text_{name} > g", "letters => getComputedStyle(letters).fill") for name in names]
+    ground = page.eval_on_selector("#patch_1 path", "path => getComputedStyle(path).fill")
+    context.close()
+
+    def luminance(colour: str) -> float:  # of WCAG
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for name, fill in zip(names, fills, strict=True):
+        light, dark = sorted((luminance(fill), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{name}: {fill} on {ground}"

@@ -33,7 +33,7 @@ DARK = {
 }
 
 
-# Letters in a colour of the palette: a shade that can be read (4.5 to 1) on white, and on black where the colour cannot.
+# Letters in a colour of the palette: a shade that can be read (4.5 to 1) on white, and where it needs one on black.
 LETTERS = {
     "#d55e00": "#b34e00",
     "#cc79a7": "#a34e7f",
