@@ -25,6 +25,7 @@ from browser import (
     visit,
 )
 from conftest import ROOT
+from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -224,6 +225,16 @@ def test_print(page: Page, address: str, name: str) -> None:
     assert 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) < 60
 
 
+def drawn(fig: Figure, chromium: Browser, scheme: str) -> Page:
+    """A figure as the book shows it, alone on a page of its own."""
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    page = chromium.new_context(color_scheme=scheme).new_page()
+    page.set_content(themed(drawing.getvalue()))
+    return page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_open_marker_is_open_in_both_themes(chromium: Browser, scheme: str) -> None:
     """It has the colour of the page behind it, and a filled one that of the ink."""
@@ -231,17 +242,12 @@ def test_an_open_marker_is_open_in_both_themes(chromium: Browser, scheme: str) -
     ink = plots.COLOURS["ink"]
     for gid, face in (("open", "white"), ("filled", ink)):
         ax.plot([0], [0], "o", color=ink, markerfacecolor=face, gid=gid)
-    drawing = io.StringIO()
-    fig.savefig(drawing, format="svg")
-    plt.close(fig)
-    context = chromium.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.set_content(themed(drawing.getvalue()))
+    page = drawn(fig, chromium, scheme)
     fill = {
         name: page.eval_on_selector(at, "element => getComputedStyle(element).fill")
         for name, at in (("page", "#patch_2 path"), ("open", "#open use"), ("filled", "#filled use"))
     }
-    context.close()
+    page.context.close()
     assert fill["open"] == fill["page"] != fill["filled"]
 
 
@@ -249,14 +255,9 @@ def test_a_white_marker_on_a_picture_stays_white(chromium: Browser) -> None:
     fig, ax = plt.subplots()
     ax.imshow([[0.0, 1.0]])
     ax.plot([0], [0], "o", color="white", gid="dot")
-    drawing = io.StringIO()
-    fig.savefig(drawing, format="svg")
-    plt.close(fig)
-    context = chromium.new_context(color_scheme="dark")
-    page = context.new_page()
-    page.set_content(themed(drawing.getvalue()))
+    page = drawn(fig, chromium, "dark")
     assert page.eval_on_selector("#dot use", "element => getComputedStyle(element).fill") == "rgb(255, 255, 255)"
-    context.close()
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -266,15 +267,10 @@ def test_letters_in_every_colour_of_the_palette_can_be_read(chromium: Browser, s
     fig = plt.figure()
     for name in names:
         fig.text(0.5, 0.5, name, color=plots.COLOURS[name], gid=f"text_{name}")
-    drawing = io.StringIO()
-    fig.savefig(drawing, format="svg")
-    plt.close(fig)
-    context = chromium.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.set_content(themed(drawing.getvalue()))
+    page = drawn(fig, chromium, scheme)
     fills = [page.eval_on_selector(f"#text_{name} > g", "letters => getComputedStyle(letters).fill") for name in names]
     ground = page.eval_on_selector("#patch_1 path", "path => getComputedStyle(path).fill")
-    context.close()
+    page.context.close()
 
     def luminance(colour: str) -> float:  # of WCAG
         parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]

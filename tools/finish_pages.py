@@ -13,6 +13,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 
 BOOK = "Residual Attention Network"
+TITLE = f"{BOOK}: a tutorial book"
 DESCRIPTION_LENGTH = 200
 
 # Parts of MathJax that a page may load: the renderer, its letters, what \begin asks for, and speech in English.
@@ -50,10 +51,10 @@ WITH_ITS_MARK = re.compile(
     r'|(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)]+))'
 )
 SHORT = 16  # letters of code that always fit
-START = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8" /><title>Residual Attention Network: a tutorial book</title>
+START = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8" /><title>{TITLE}</title>
 <meta http-equiv="refresh" content="0; url=book/preface.html" /></head>
-<body><p><a href="book/preface.html">Residual Attention Network: a tutorial book</a></p></body></html>
+<body><p><a href="book/preface.html">{TITLE}</a></p></body></html>
 """
 
 # A chapter of the contents with pages below it: its link, and the arrow that folds them.
@@ -85,7 +86,7 @@ def finish_page(text: str) -> str:
     article = soup.find("article")
     if article is None:
         return text
-    title = f"{BOOK}: a tutorial book" if f"<title>{BOOK} &#8212; {BOOK}</title>" in text else ""
+    title = TITLE if f"<title>{BOOK} &#8212; {BOOK}</title>" in text else ""
     if title:
         text = text.replace(f"<title>{BOOK} &#8212; {BOOK}</title>", f"<title>{title}</title>")
     text = text.replace("</head>", f"{_meta(title or _plain(soup.title), describe(article))}</head>", 1)
