@@ -42,8 +42,11 @@ ENTRIES = {
     "attention56_scenes": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}),
     "attention56_scenes_nal": Entry("scenes", SCENES, {"width": 0.5, "fusion": "nal"}),
     "attention56_scenes_trunk": Entry("scenes", SCENES, {"width": 0.5, "fusion": "none"}),
-    "attention56_scenes_seed1": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}, seed=1),
-    "attention56_scenes_seed2": Entry("scenes", SCENES, {"width": 0.5, "fusion": "arl"}, seed=2),
+    **{
+        f"attention56_scenes{kind}_seed{seed}": Entry("scenes", SCENES, {"width": 0.5, "fusion": fusion}, seed)
+        for kind, fusion in (("", "arl"), ("_nal", "nal"), ("_trunk", "none"))
+        for seed in (1, 2)
+    },
     "attention56_cifar10": Entry("cifar10", CIFAR, {"width": 0.5, "fusion": "arl"}),
 }
 

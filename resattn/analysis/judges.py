@@ -101,7 +101,7 @@ def sky_below_object_above(records: Records) -> Judgement:
     runs = [run for run in records if "shares" in next(iter(run["modules"].values()))]  # Scenes, with true pixels
     masked = [run for run in runs if run["network"] in ("arl", "nal")]
     bare = [run for run in runs if run["network"] == "trunk"]
-    _need(masked + bare, 5)
+    _need(masked + bare, 9)
     means = [[module["mean"] for module in run["modules"].values()] for run in masked]
     sky = sum(mean[0]["sky"] < -0.1 for mean in means)
     top = sum(mean[-1]["object"] > 0.1 for mean in means)
@@ -139,7 +139,7 @@ def cost_blind(run: dict[str, Any]) -> float:
 def stacking_repairs(records: Records) -> Judgement:
     """The rule of experiments.stacking. Never "refuted": the masks that later ones must beat are the undisturbed. Among
     the numbers is what is won back against masks that do not look, on Scenes, where that costs two points or more."""
-    _need(records, 10)
+    _need(records, 12)
     asked = [run for run in records if later_masks(run) != "nothing to repair"]
     good = sum(later_masks(run) == "repair" for run in asked)
     lost = [_percent(run["accuracy"]["own"] - run["accuracy"]["held 1"]) for run in asked]
