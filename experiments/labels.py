@@ -10,7 +10,8 @@ Written down before the run:
 1 and 2, attention56_scenes_nal, attention56_cifar10 (three modules each: stage1, stage2, stage3), cued_arl and cued_nal
 with their seeds 1 and 2 (two modules each). *Seeds.* As shipped: three of a kind, one each of attention56_scenes_nal
 and attention56_cifar10. Five that came into the package later were added when these eleven had been read: cued56_arl,
-cued56_nal and attention56_cifar10_nal (three modules), cued_three_nal and cued_left_out_nal (two). *Pictures.* Test
+cued56_nal and attention56_cifar10_nal (three modules), cued_three_nal and cued_left_out_nal (two); two more when those
+had been read, seeds 1 and 2 of attention56_scenes_nal. *Pictures.* Test
 pictures 200 to 499 of the data that the network was trained on (for cued_left_out_nal those of them that show it
 nothing that was left out). A first look had used the first 200 of Scenes, and found the last module to lean.
 
@@ -25,7 +26,7 @@ difference of log gain lies inside ± 5 % at every module; half of a signal woul
 
 *Exploratory.* On Cued Scenes, the log gain of the right label less that of the other object's label.
 
-Expected cost: sixteen runs of one to three minutes on one core. The two on CIFAR-10 need the data set.
+Expected cost: eighteen runs of one to three minutes on one core. The two on CIFAR-10 need the data set.
 """
 
 import time
@@ -62,7 +63,8 @@ class LabelRun:
 SCENES = ["attention56_scenes", "attention56_scenes_seed1", "attention56_scenes_seed2", "attention56_scenes_nal"]
 CUED = [f"cued_{fusion}{seed}" for fusion in ("arl", "nal") for seed in ("", "_seed1", "_seed2")]
 LATER = ["cued56_arl", "cued56_nal", "cued_three_nal", "cued_left_out_nal", "attention56_cifar10_nal"]
-RUNS = [LabelRun(name) for name in [*SCENES, *CUED, "attention56_cifar10", *LATER]]
+LATEST = [f"attention56_scenes_nal_seed{seed}" for seed in (1, 2)]
+RUNS = [LabelRun(name) for name in [*SCENES, *CUED, "attention56_cifar10", *LATER, *LATEST]]
 
 
 def train(run: LabelRun, folder: Path, device: str) -> dict[str, Any]:

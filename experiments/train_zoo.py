@@ -4,6 +4,9 @@
 
 Every run checkpoints after each epoch in the work folder; the same command resumes an interrupted one. The last epoch
 is kept, whatever its test error.
+
+A run computes in the precision that its processor is fast in, and its record says which: seeds 1 and 2 of
+attention56_scenes_nal and attention56_scenes_trunk in float32, the others in bfloat16.
 """
 
 import argparse

@@ -184,7 +184,7 @@ def test_the_object_that_does_not_count_is_not_heard(monkeypatch):
     assert (numbers["carrying"], numbers["arl_own"], numbers["nal_own"]) == (4, 1.0, 1.0)
 
 
-def labels(last: float, lead: float = 1.0, networks: int = 8) -> list[dict]:
+def labels(last: float, lead: float = 1.0, networks: int = 10) -> list[dict]:
     first = {"rank": [0.1, 0.3, 0.5], "lead": [0.0, 0.1, 0.9]}
     modules = {"a": first, "b": first, "c": {"rank": [last, 0.3, 1e-9], "lead": [lead, 0.2, 1e-9]}}
     return [{"network": f"n{i}", "pictures": 300, "modules": modules} for i in range(networks)]
@@ -200,11 +200,11 @@ def test_the_right_label_is_preferred_by_the_rule_of_its_experiment():
     two[0] = two[0] | {"modules": labels(-1.5)[0]["modules"] | {}}
     del two[0]["modules"]["b"]
     word, numbers = gradient_judges.right_label_preferred(labels(-1.5) + two)
-    assert word == "holds in part" and (numbers["of_two"], numbers["two"], numbers["preferring"]) == (1, 8, 8)
+    assert word == "holds in part" and (numbers["of_two"], numbers["two"], numbers["preferring"]) == (1, 10, 10)
     runs = labels(-1.5)
     runs[0]["modules"] = runs[0]["modules"] | {"c": {"rank": [-0.2, 0.3, 0.2], "lead": [0.1, 0.2, 0.3]}}
     assert gradient_judges.right_label_preferred(runs)[0] == "did not show"
-    with pytest.raises(judges.Unfinished, match="7 / 8"):
+    with pytest.raises(judges.Unfinished, match="7 / 10"):
         gradient_judges.right_label_preferred(labels(-1.5, networks=7))
 
 

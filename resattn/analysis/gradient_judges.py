@@ -122,7 +122,7 @@ def right_label_preferred(records: Records) -> Judgement:
         {run["network"]: list(run["modules"])[-1] for run in records if len(run["modules"]) == count}
         for count in (2, 3)
     )
-    _need(list(deep), 8)
+    _need(list(deep), 10)
     preferring, of_two = (
         sum(stands[" ".join(key)] and ranks[key].mean < 0 for key in some.items()) for some in (deep, two)
     )
