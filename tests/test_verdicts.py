@@ -94,6 +94,23 @@ def test_the_control_of_noise_is_read_at_the_last_module() -> None:
     assert found["lead, other", "arl"][0].mean == pytest.approx(10, abs=0.2)
 
 
+def test_help_under_noise_is_more_only_than_help_without() -> None:
+    """Attention a tenth ahead of its twin under noise; without it ARL level and NAL as far ahead."""
+    made = []
+    for level, errors in ((0.5, (0.2, 0.2, 0.3)), (0.0, (0.1, 0.1, 0.2)), (0.3, (0.0, 0.0, 0.0))):
+        for network, error in zip(("arl", "nal", "twin"), errors, strict=True):
+            level_there = (network, level) == ("arl", 0.0)
+            for run in runs(0.2 if level_there else error, "test_error", network=network):
+                run["noise"] = level
+                last = {"within": run["test_error"] - 0.25}
+                run["history"] = [{"filter": {"stage1": last}}, {"filter": {"stage1": {"within": 9.0}, "stage2": last}}]
+                made.append(run)
+    found = verdicts.noise(made)
+    assert [word for _, word in found.values()] == ["it helps more", "not resolved", *["the others pass"] * 2]
+    assert found["more", "arl"][0].mean == pytest.approx(10, abs=0.2)
+    assert found["within", "nal"][0].mean == pytest.approx(-5, abs=0.5)
+
+
 def test_the_stored_runs_are_judged_with_one_correction_a_table() -> None:
     found = verdicts.turned(zoo.load_records("turned"), zoo.load_records("depth"))
     errors: dict[str, list[float]] = {}

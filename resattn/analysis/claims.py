@@ -274,8 +274,10 @@ CLAIMS = (
         "noise",
         judges.helps_under_noise,
         (
-            "accuracy less the twin's, points, at 50 % noise: ARL {arl50}, NAL {nal50}; at 30 %: {arl30}, {nal30}",
-            "准确率减去等参数网络（百分点），50 % 噪声：ARL {arl50}，NAL {nal50}；30 %：{arl30}，{nal30}",
+            "accuracy less the twin's, points, at 50 % noise: ARL {arl50}, NAL {nal50}; at 30 %: {arl30}, {nal30}; "
+            "with clean labels: {arl0}, {nal0}",
+            "准确率减去等参数网络（百分点），50 % 噪声：ARL {arl50}，NAL {nal50}；30 %：{arl30}，{nal30}；"
+            "标签无误：{arl0}，{nal0}",
         ),
     ),
     Claim(

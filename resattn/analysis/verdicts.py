@@ -1,12 +1,12 @@
 """Verdicts of questions that one table of paired differences decides: ``experiments/units.py`` (chapter 3),
-``turned.py`` (chapter 7), ``additions.py`` (chapter 8) and ``noise_control.py`` (chapter 9)."""
+``turned.py`` (chapter 7), ``additions.py`` (chapter 8), ``noise.py`` and ``noise_control.py`` (chapter 9)."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
 from .runs import Run, by_arm
-from .statistics import Difference, by_seed, holm, in_words, paired
+from .statistics import Difference, by_seed, holm, in_words, one_sample, paired
 
 Runs = Sequence[Run]
 Decided = tuple[Difference, str]
@@ -65,6 +65,25 @@ def filtering(change: Difference) -> str:
     if change.mean + change.half < -FILTERS:
         return "filters"
     return "leans" if change.resolved and change.mean < 0 else "not resolved"
+
+
+def noise(runs: Runs) -> dict[tuple[str, str], Decided]:
+    """By what is asked and network. "more": accuracy less the twin's with half of the labels wrong, less the same with
+    clean labels, in points; "within": log gain of a picture's true label less the mean of its others, half of the
+    labels wrong, at the last module after the last epoch, in per cent. Neither has a correction."""
+    found: dict[tuple[str, str], Decided] = {}
+    for network in ("arl", "nal"):
+        leads = {}
+        for level in (0.5, 0.0):
+            errors = by_seed(_percent(runs, {"noise": level}, "test_error"))
+            leads[level] = [twin - own for twin, own in zip(errors["twin"], errors[network], strict=True)]
+        more = paired(leads[0.5], leads[0.0])
+        found["more", network] = more, in_words(more, more.resolved, ("it helps less", "it helps more"))
+    for network in ("arl", "nal"):
+        histories = [run["history"] for run in runs if (run["network"], run["noise"]) == (network, 0.5)]
+        within = one_sample([100 * list(history[-1]["filter"].values())[-1]["within"] for history in histories])
+        found["within", network] = within, in_words(within, within.resolved, ("the others pass", "it passes better"))
+    return found
 
 
 def noise_control(runs: Runs) -> dict[tuple[str, str], Decided]:
