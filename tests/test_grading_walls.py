@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grading import walls
 from grading.child import ENTRIES, OWN_ERROR
 from grading.run import Arrays, Server
 
@@ -37,6 +38,7 @@ ATTEMPTS = {
     "its own process's files": "open('/proc/self/maps').read()",
     "a file elsewhere, written": "open('/tmp/left-by-an-answer', 'w').close()",
     "a file of the Python installation, written": "import json\nopen(json.__file__, 'a').close()",
+    "a file elsewhere, cut": "import json, os\nos.truncate(json.__file__, os.path.getsize(json.__file__))",
     "a file removed elsewhere": "import os\nos.remove('/tmp/not-the-answers')",
     "rights of a file": "import os\nopen('x', 'w').close()\nos.chmod('x', 0o777)",
     "a pipe with a name": "import os\nos.mkfifo('pipe')",
@@ -87,6 +89,17 @@ def test_nothing_but_the_wall_stops_it(what: str, tmp_path: Path) -> None:
     (tmp_path / "own").touch()
     done = subprocess.run([sys.executable, "-c", f"{code}\nprint(f())"], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.strip() == "1.0", done.stderr[-500:]
+
+
+@pytest.mark.parametrize(("version", "stands"), [(0, False), (1, False), (2, False), (3, True), (4, True), (6, True)])
+def test_a_kernel_on_which_files_can_be_emptied_is_refused(version: int, stands: bool, monkeypatch) -> None:
+    """Landlock 1 and 2 do not handle truncation."""
+    monkeypatch.setattr(walls, "landlock_version", lambda: version)
+    if stands:
+        Server().stop()
+    else:
+        with pytest.raises(OSError, match=r"Linux 6\.2 or newer"):
+            Server()
 
 
 @pytest.mark.parametrize(
