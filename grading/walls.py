@@ -62,7 +62,8 @@ def missing() -> str | None:
         return f"the grader needs Linux on x86_64 or aarch64; this is {platform.system()} on {platform.machine()}"
     if (version := landlock_version()) < _OLDEST:
         offers = f"only version {version}, which lets an answer empty files" if version else "none"
-        return f"the grader needs Landlock, version {_OLDEST} (Linux 6.2 or newer, switched on); this kernel offers {offers}"
+        needs = f"Landlock, version {_OLDEST} (Linux 6.2 or newer, switched on)"
+        return f"the grader needs {needs}; this kernel offers {offers}"
     return None
 
 
