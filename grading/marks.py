@@ -11,7 +11,7 @@ import torch
 
 from . import find
 from .assignments import load
-from .child import flatten, perform
+from .child import flatten, perform, prepared
 from .notebooks import blanked, given_code, with_solutions
 from .run import Arrays, Server
 from .spec import Call, Code, Part, Question
@@ -95,7 +95,9 @@ def key(name: str, variant: str, seed: int) -> Key:
             rng = np.random.default_rng([seed, zlib.crc32("/".join(about).encode())])
             packed = [_packed(call, question, stored, solved, rng) for call in part.calls(rng)]
             calls[question.name, part.name] = packed
-            right[question.name, part.name] = [flatten(perform(solved, question.name, c, stored)) for c in packed]
+            right[question.name, part.name] = [
+                flatten(perform(solved[question.name], prepared(c, stored, solved))) for c in packed
+            ]
         arrays[question.name] = stored
     return Key(name, variant, given_code(nb), blanks, tasks, calls, arrays, right)
 

@@ -143,11 +143,11 @@ def test_an_answer_may_be_made_by_a_call() -> None:
 
 
 def test_a_result_kept_under_the_name_in_the_answers_own_cell_does_no_harm() -> None:
-    job = {"given": "", "definitions": [], "name": "f", "question": "f"}
+    job = {"definitions": [], "name": "f", "question": "f"}
     for below in ("f = f(8)", "f = 3", "f = f(8)\nprint(f)\nno_such_name"):
-        assert define(job | {"answer": f"def f(x):\n    return x and f(0) or 5\n\n{below}"})["f"](8) == 5
-    assert define(job | {"answer": "class f:\n    pass\n\nf = f()"})["f"]() is not None
-    assert define(job | {"answer": "f = 3"})["f"] == 3
+        assert define(job | {"answer": f"def f(x):\n    return x and f(0) or 5\n\n{below}"}, {})(8) == 5
+    assert define(job | {"answer": "class f:\n    pass\n\nf = f()"}, {})() is not None
+    assert define(job | {"answer": "f = 3"}, {}) == 3
 
 
 def test_a_result_kept_under_the_name_of_a_helper_does_no_harm() -> None:

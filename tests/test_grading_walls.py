@@ -217,6 +217,33 @@ def test_two_answers_share_nothing(server) -> None:
     assert server.answer(job(read), {}, 20.0)[0][0] == 0
 
 
+def test_an_answer_finds_no_text_that_its_arguments_were_made_from(server) -> None:
+    """Neither when it is defined nor when it is called, in no frame above it and in nothing that can be collected."""
+    answer = """
+import gc, sys
+def seen(text):
+    frame, held = sys._getframe(1), gc.get_objects()
+    while frame is not None:
+        held.append(frame.f_locals)
+        frame = frame.f_back
+    return sum(text in repr(value) for value in held if type(value) in (dict, list))
+early = seen("zq" + "xj")
+def f(x):
+    return early, seen("zq" + "xj"), seen("ear" + "ly") > 0, x
+"""
+    about = job(answer, calls=2)
+    about["calls"] = [{**call, "arguments": [{"code": "len('zqxj')"}]} for call in about["calls"]]
+    assert [got[0].tolist() for got in server.answer(about, {}, 20.0)] == [[0, 0, 1, 4]] * 2
+
+
+def test_what_an_answer_shows_or_asks_for_by_the_way_does_no_harm(server) -> None:
+    left = "display({0})\n    input('Go on?')\n"
+    answer = f"def f():\n    {left.format('f, 2')}    return 3.0\n\nif True:\n    {left.format('f()')}"
+    assert [got[0].tolist() for got in server.answer(job(answer), {}, 20.0)] == [3.0]
+    own = "def display(x):\n    return x\n\ndef f():\n    return display(3.0)"
+    assert [got[0].tolist() for got in server.answer(job(own), {}, 20.0)] == [3.0]
+
+
 def test_an_answer_sees_inputs_and_cannot_change_them(server) -> None:
     about = job("def f(x):\n    x[:] = 9\n    return x.sum()", calls=2)
     about["calls"] = [{**call, "arguments": [{"array": "a0"}]} for call in about["calls"]]
