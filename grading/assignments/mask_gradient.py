@@ -232,7 +232,7 @@ _CALLER = """\
         for held in list(frame.f_locals.values()):
             if isinstance(held, dict) and "arguments" in held:
                 made = held["arguments"][0]["code"]
-                return "(x + T)" in made or "+ T." in made
+                return "(x + T)" in made or "T.mean" in made
         frame = frame.f_back
     return False"""
 WRONG = (
