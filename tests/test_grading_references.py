@@ -378,12 +378,14 @@ def expected(reference: Callable, variant: str, call: dict[str, Any], arrays: di
 
         return differences(loss, arguments[0], *weights.values())
     if call["how"] == "gradients":
+        arrays_first = [a for a in arguments if isinstance(a, np.ndarray)]
+        others = arguments[len(arrays_first) :]
 
         def loss_of(*inputs: np.ndarray) -> float:
-            out = reference(variant, *inputs)
+            out = reference(variant, *inputs, *others)
             return float((out * direction(out.shape)).sum())
 
-        return differences(loss_of, *arguments)
+        return differences(loss_of, *arrays_first)
     result = reference(variant, *arguments, **call["keywords"])
     if call["how"] == "unchanged":
         return [np.sign(result), True]
