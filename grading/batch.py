@@ -67,7 +67,8 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     by_hand.read(out / "written.csv", assignment)  # a row that does not fit is said now, and not after the batch
     seed = _seed(out, name, variant)
     answers = key(name, variant, seed)
-    made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, answers.calls
+    known = sorted(answers.release.ids), sorted(answers.release.heads.items())
+    made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, known, answers.calls
     about = hashlib.sha256(repr(made_of).encode())
     for path in sorted(Path(__file__).parent.glob("**/*.py")):
         about.update(path.read_bytes())

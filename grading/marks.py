@@ -12,7 +12,7 @@ import torch
 from . import find
 from .assignments import load
 from .child import flatten, perform
-from .notebooks import blanked, given_code, with_solutions
+from .notebooks import blanked, given_code, release, with_solutions
 from .run import Arrays, Server
 from .spec import Call, Code, Part, Question
 
@@ -67,6 +67,7 @@ class Key:
     given: str
     blanks: dict[str, str]
     tasks: dict[str, str]  # what a written answer is an answer to
+    release: find.Release
     calls: dict[tuple[str, str], list[dict[str, Any]]]
     arrays: dict[str, dict[str, np.ndarray]]  # by question
     right: dict[tuple[str, str], list[list[np.ndarray]]]
@@ -97,7 +98,8 @@ def key(name: str, variant: str, seed: int) -> Key:
             calls[question.name, part.name] = packed
             right[question.name, part.name] = [flatten(perform(solved, question.name, c, stored)) for c in packed]
         arrays[question.name] = stored
-    return Key(name, variant, given_code(nb), blanks, tasks, calls, arrays, right)
+    known = find.released(list(find.read_cells(release(assignment, variant).cells)))
+    return Key(name, variant, given_code(nb), blanks, tasks, known, calls, arrays, right)
 
 
 def _packed(call: Call, question: Question, stored: dict[str, Any], solved: dict[str, Any], rng: Any) -> dict[str, Any]:
@@ -177,7 +179,8 @@ def grade(path: Path, student: str, answers: Key, server: Server, seconds: float
     for question in assignment.questions:
         marks.lines += _question(question, cells, names, answers, server, seconds, marks)
     for w in assignment.written:
-        text = find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name])[:MOST_TEXT]
+        text = find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name], answers.release)
+        text = text[:MOST_TEXT]
         # JSON allows half a pair of surrogates, and no file of text does
         marks.texts[w.name] = text.encode("utf-8", "replace").decode()
     return marks
@@ -214,7 +217,7 @@ def _question(
         return none(marks.refused)
     try:
         answer = find.answer(cells, question.name, answers.blanks[question.name], names - {question.name})
-        given = set(find.Cell("code", "", "", find.parsed(answers.given)).defines())
+        given = set(find.Cell("code", "", "", find.parsed(answers.given), "").defines())
         definitions = [] if answer is None else find.definitions(cells, answer, given)
     except find.Refused as refusal:
         return none(str(refusal))

@@ -16,8 +16,11 @@ from grading.prove import SEED, cell
 BLANK = "def f(x):\n    # your code here\n    raise NotImplementedError"
 
 
+NO_RELEASE = find.Release(frozenset(), {})
+
+
 def cells(*entries: tuple[str, str, str]) -> list[find.Cell]:
-    return [find.Cell(kind, text, mark, find.parsed(text)) for kind, text, mark in entries]
+    return [find.Cell(kind, text, mark, find.parsed(text), text) for kind, text, mark in entries]
 
 
 def found(*entries: tuple[str, str, str]) -> find.Answer | None:
@@ -163,8 +166,8 @@ def test_the_blanks_that_nbgrader_leaves_are_blank() -> None:
     answer = found(("code", "def f(x):\n    return x", ""), ("code", stub, "f"))
     assert answer is not None and answer.code == "def f(x):\n    return x"
     for text in ("YOUR ANSWER HERE", "YOUR ANSWER HERE\n", "*Your answer here.*"):
-        assert find.written(cells(("markdown", text, "w")), "w", "*Your answer here.*", "") == ""
-    assert find.written(cells(("markdown", "Mine.", "w")), "w", "*Your answer here.*", "") == "Mine."
+        assert find.written(cells(("markdown", text, "w")), "w", "*Your answer here.*", "", NO_RELEASE) == ""
+    assert find.written(cells(("markdown", "Mine.", "w")), "w", "*Your answer here.*", "", NO_RELEASE) == "Mine."
 
 
 @pytest.mark.parametrize(
@@ -223,3 +226,67 @@ def test_a_hand_in_of_another_variant_or_assignment_is_refused(tmp_path: Path) -
     nb = notebooks.filled_in(load("soft_mask"), "paper")  # both assignments have an answer that is called explain
     refused, texts = marked(nb, "residual_learning", "paper", tmp_path)
     assert "made for 'soft_mask, paper'" in refused and texts == {"explain": ""}
+
+
+def only_written(nb: NotebookNode, folder: Path) -> str:
+    """The written answer to explain in a hand-in whose other answers do not count."""
+    return marked(nb, "residual_learning", "paper", folder)[1]["explain"]
+
+
+def test_a_written_answer_comes_word_for_word(tmp_path: Path) -> None:
+    """Lines that would be magic in a cell of code are sentences here, and so is what would be Python."""
+    for text in ("So it is 20\n%20 of them.\n! is a factorial\n? who knows\nwhy?", "x = 3", "# Mine"):
+        nb = notebooks.release(load("residual_learning"), "paper")
+        cell(nb, "explain").source = text
+        assert only_written(nb, tmp_path) == text
+
+
+@pytest.mark.parametrize("lost", ["nothing", "ids", "marks and ids"])
+def test_a_written_answer_is_found_in_the_cells_that_students_add(lost: str, tmp_path: Path) -> None:
+    """Below the marked cell, in several, of any type, in the task's own cell; up to the next cell of the release."""
+    for change, want in (
+        ([("markdown", "Mine.")], "Mine."),
+        ([("markdown", "One."), ("code", "plot = 3"), ("markdown", "## Two")], "One.\n\n## Two"),
+        ([("code", "One is naive, and so is two.")], "One is naive, and so is two."),
+        ([("code", "# (a) nothing")], "# (a) nothing"),
+        ([("raw", "Mine.")], "Mine."),
+        ([("code", "import numpy as np"), ("markdown", "Mine.")], "Mine."),
+        ([("code", "plot = 3")], ""),
+    ):
+        nb = notebooks.release(load("residual_learning"), "paper")
+        at = nb.cells.index(cell(nb, "explain"))
+        nb.cells[at + 1 : at + 1] = [
+            NotebookNode(cell_type=kind, source=text, metadata={}, id=f"own{n}", **CODE.get(kind, {}))
+            for n, (kind, text) in enumerate(change)
+        ]
+        assert only_written(without(nb, lost), tmp_path) == want, change
+        nb.cells[at].source = "First."
+        assert only_written(nb, tmp_path) == "\n\n".join(filter(None, ["First.", want])), change
+    nb = notebooks.release(load("residual_learning"), "paper")
+    nb.cells[at - 1].source += "\n\nBelow the task."
+    assert only_written(without(nb, lost), tmp_path) == "Below the task."
+    if lost == "nothing":
+        nb.cells[at].source = f"{nb.cells[at - 1].source.splitlines()[0]}\n\nMine."
+        assert only_written(nb, tmp_path).endswith("Mine.")
+
+
+CODE = {"code": {"outputs": [], "execution_count": None}}
+
+
+def without(nb: NotebookNode, lost: str) -> NotebookNode:
+    for n, own in enumerate(nb.cells):
+        own.id = own.id if lost == "nothing" else f"n{n}"
+        if lost == "marks and ids":
+            own.metadata = NotebookNode()
+    return nb
+
+
+def test_a_written_answer_in_a_cell_that_became_code_or_was_split(tmp_path: Path) -> None:
+    nb = notebooks.release(load("residual_learning"), "paper")
+    own = cell(nb, "explain")
+    own.update(cell_type="code", source="Naive learning fades.", outputs=[], execution_count=None)
+    assert only_written(nb, tmp_path) == "Naive learning fades."
+    half = NotebookNode(json.loads(json.dumps(own)) | {"source": "The other does not.", "id": "half"})
+    half.metadata = NotebookNode(half.metadata)
+    nb.cells.insert(nb.cells.index(own) + 1, half)  # editors copy the mark when a cell is split
+    assert only_written(nb, tmp_path) == "Naive learning fades.\n\nThe other does not."
