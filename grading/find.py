@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .checks import as_python, computed_elsewhere, names_brought, python_tree, single_assignments, statements_of
+
 LARGEST = 50 * 2**20  # bytes of a hand-in: pictures in outputs take some
 MOST_CODE = 500_000  # characters of Python in a notebook: reading it takes a thousand times that, in memory
 DEFINES = re.compile(r"^(def|class) ", re.MULTILINE)
 # What nbgrader puts into the blanks when it makes a release itself, beside what stands there in ours.
 BLANK = "*Your answer here.*"
 STUBS = (("NotImplementedError()", "NotImplementedError"), ("YOUR ANSWER HERE", BLANK))
-MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$")  # what a notebook understands and Python does not
 
 
 class Refused(ValueError):
@@ -46,15 +47,16 @@ class Cell:
 
     def functions(self) -> list[str]:
         """The names of its functions, classes and lambdas."""
-        return [name for node in self._body() for name in _function_names(node)]
+        return [name for node in self.statements() for name in _function_names(node)]
 
     def defines(self) -> list[str]:
         """The names of its functions and classes, and of all variables."""
-        functions = [node.name for node in self._body() if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        return functions + [name for node in self._body() for name in _targets(node)]
+        functions = [node.name for node in self.statements() if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        return functions + [name for node in self.statements() for name in _targets(node)]
 
-    def _body(self) -> list[ast.stmt]:
-        return self.tree.body if self.tree else []
+    def statements(self) -> list[ast.stmt]:
+        """Its statements, the assignments one by one."""
+        return [node for statement in (self.tree.body if self.tree else []) for node in single_assignments(statement)]
 
 
 @dataclass(frozen=True)
@@ -129,18 +131,9 @@ def read_cells(raw: list[dict[str, Any]]) -> Iterator[Cell]:
             left -= len(source)
             if left < 0:
                 raise Refused(f"its cells hold more than {MOST_CODE:,} characters of code")
-            tree = parsed(source)
-            if tree is None:
-                code = "\n".join(MAGIC.sub(r"\1pass", line) for line in source.splitlines())
-                tree = parsed(code)
+            code = as_python(source)
+            tree = python_tree(code)
         yield Cell(kind, source, str(mark or own.replace("-", "_")), tree, code)  # ids of the release: no underscores
-
-
-def parsed(code: str) -> ast.Module | None:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def same_code(one: Cell, blank: str) -> bool:
@@ -203,23 +196,15 @@ def definitions(cells: list[Cell], answer: Answer, given: set[str]) -> list[str]
     for cell in cells:
         if cell.tree is None or cell.kind != "code" or cell.code == answer.code:
             continue
-        for node in cell.tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                names = {node.name}
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names = {(a.asname or a.name).split(".")[0] for a in node.names}
-            elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _is_literal(node.value)):
-                names = set(_targets(node))
-                if names & functions and not _function_names(node):
-                    continue
-            else:
-                continue
-            found.append((names, node, cell.code))
+        for node in cell.statements():
+            names = names_brought(node)
+            if names and not (isinstance(node, ast.Assign) and names & functions and not _function_names(node)):
+                found.append((names, node, cell.code))
     bound: dict[str, list[ast.stmt]] = {}
     for names, node, _ in found:
         for name in names:
             bound.setdefault(name, []).append(node)
-    tree = parsed(answer.code)
+    tree = python_tree(answer.code)
     needed = _names(tree) if tree else set()
     ahead = list(needed)
     while ahead:  # until nothing that is used uses more
@@ -241,12 +226,17 @@ def _names(tree: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
+def unavailable(cells: list[Cell], answer: Answer, given: str) -> str:
+    """A sentence for the student about what the answer uses and another cell computes; empty where there is nothing."""
+    others = [cell for cell in cells if cell.kind == "code" and cell.code != answer.code]
+    statements = [node for cell in others for node in cell.statements()]
+    names = [
+        name[:40]
+        for name in computed_elsewhere(answer.name, statements_of(answer.code), statements, statements_of(given))
+    ]
+    if not names:
+        return ""
+    return f"it uses {', '.join(names[:5])}, which another cell computes; that is not there when graded"
 
 
 @dataclass(frozen=True)

@@ -217,14 +217,14 @@ def _question(
         return none(marks.refused)
     try:
         answer = find.answer(cells, question.name, answers.blanks[question.name], names - {question.name})
-        given = set(find.Cell("code", "", "", find.parsed(answers.given), "").defines())
+        given = set(find.Cell("code", "", "", find.python_tree(answers.given), "").defines())
         definitions = [] if answer is None else find.definitions(cells, answer, given)
     except find.Refused as refusal:
         return none(str(refusal))
     if answer is None:
         return none("not written yet")
-    if answer.note:
-        marks.notes[question.name] = answer.note
+    if notes := [note for note in (answer.note, find.unavailable(cells, answer, answers.given)) if note]:
+        marks.notes[question.name] = "; ".join(notes)
     calls = [call for part in question.parts for call in answers.calls[question.name, part.name]]
     job = {
         "given": answers.given,

@@ -20,7 +20,7 @@ NO_RELEASE = find.Release(frozenset(), {})
 
 
 def cells(*entries: tuple[str, str, str]) -> list[find.Cell]:
-    return [find.Cell(kind, text, mark, find.parsed(text), text) for kind, text, mark in entries]
+    return [find.Cell(kind, text, mark, find.python_tree(text), text) for kind, text, mark in entries]
 
 
 def found(*entries: tuple[str, str, str]) -> find.Answer | None:
@@ -290,3 +290,59 @@ def test_a_written_answer_in_a_cell_that_became_code_or_was_split(tmp_path: Path
     half.metadata = NotebookNode(half.metadata)
     nb.cells.insert(nb.cells.index(own) + 1, half)  # editors copy the mark when a cell is split
     assert only_written(nb, tmp_path) == "Naive learning fades.\n\nThe other does not."
+
+
+def test_constants_count_however_they_are_written() -> None:
+    answer = find.Answer("def f(x):\n    return x * (A + B + C + D + E)", "f")
+    others = cells(
+        ("code", "A: float = 0.35\nB, C = 7 / 20, -0.5\nD = (2 + 1) * 3\nE = A + B\nunused, g = 1, h(2)", "")
+    )
+    kept = ["A = 0.35", "B = 7 / 20", "C = -0.5", "D = (2 + 1) * 3"]
+    assert find.definitions(others, answer, set()) == kept
+    for made in ("f: object = lambda x: x", "f, K = lambda x: x, 3"):
+        found_answer = found(("code", made, "f"))
+        assert found_answer is not None and found_answer.code == made
+
+
+def test_what_another_cell_computes_is_named() -> None:
+    """Also through a helper; not what is given, what the answer's own cell has, or what a trial below it uses."""
+    cell_text = (
+        "K = 3\nK2 = 2 * K\nmul = partial(max, 3)\nif K:\n    late = 1\ndef h(x):\n    return x + K2\ndelta = wave(3)"
+    )
+    others = cells(("code", cell_text, ""), ("code", "import numpy as np", ""))
+    for code, names in (
+        ("def f(x):\n    return mul(x) + K2 + K", "K2, mul"),
+        ("def f(x):\n    return h(x)", "K2"),
+        ("def f(x, y=late):\n    return np.abs(x) + len(x) + nowhere", "late"),
+        ("def f(x):\n    K2 = 3\n    return [mul + K2 for mul in x]", ""),
+        ("def f(x, K2):\n    return x + K2 + given + T\n\nprint(f(delta, mul))", ""),
+        ("K2 = 5\ndef f(x):\n    return x + K2", ""),
+        ("f = partial(max, K2)", "K2"),
+    ):
+        note = find.unavailable(others, find.Answer(code, "f"), "import numpy as np\ngiven, T = 1, h(2)")
+        want = f"it uses {names}, which another cell computes; that is not there when graded" if names else ""
+        assert note == want, code
+
+
+def test_the_note_on_what_is_computed_elsewhere_reaches_the_student(tmp_path: Path) -> None:
+    nb = notebooks.filled_in(load("residual_learning"), "paper")
+    first = cell(nb, "passes")
+    first.source = first.source.replace("return left.reshape", "return K2 * left.reshape")
+    nb.cells.insert(2, NotebookNode(cell_type="code", source="K2 = sum([1])", metadata={}, id="own", **CODE["code"]))
+    (tmp_path / "x.ipynb").write_text(notebooks.written_out(nb))
+    marks = grade(tmp_path / "x.ipynb", "a", key("residual_learning", "paper", SEED), server=Broken())
+    assert marks.notes == {"passes": "it uses K2, which another cell computes; that is not there when graded"}
+
+
+def test_what_a_notebook_alone_understands_does_no_harm(tmp_path: Path) -> None:
+    """Also where its result is kept; what is timed is kept itself."""
+    for text, code in (
+        ("%matplotlib inline\nK = 3\nf?", "pass\nK = 3\npass"),
+        ("x = !ls\n  \nif x:\n    y, z = %sql select", "x = object()\n  \nif x:\n    y, z = object()"),
+        ("x = %time f(3)\n%time y = 2", "x = f(3)\ny = 2"),
+        ("%%time\nx = 3", "pass\nx = 3"),
+        ("x = 5\\\n%3", "x = 5\\\n%3"),
+    ):
+        raw = [{"cell_type": "code", "source": text, "metadata": {}}]
+        (own,) = find.read(written(tmp_path, raw)).cells
+        assert (own.text, own.code) == (text, code) and own.tree is not None
