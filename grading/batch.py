@@ -15,44 +15,57 @@ from resattn.zoo.checkpoints import write_json
 
 from . import by_hand, reports
 from .assignments import NAMES, load
+from .find import BESIDE, is_hand_in
 from .marks import Key, Line, Marks, grade, key
 from .run import Server
 
-KINDS = (".ipynb", ".zip")
 LIST = "marks.json"  # the rows of marks.csv, whole: students without a file included, earlier students not
 
 
-def hand_ins(folder: Path, name: str) -> list[tuple[str, Path | None]]:
+def hand_ins(folder: Path, name: str) -> list[tuple[str, Path | None, str]]:
     """Students and their files for an assignment: ``folder/STUDENT.zip``, or what is below ``folder/STUDENT``.
 
     Where nbgrader's ``folder/STUDENT/ASSIGNMENT`` is there, only what lies in it; never what lies in such a folder of
-    another assignment. The newest file of a student counts; None where a student's folder has none. Raises ValueError
-    for no students.
+    another assignment. The newest file of a student counts. Where there is none, the file is None, and a sentence says
+    what is there instead: so every entry of the folder that is not hidden has its student. Raises ValueError for no
+    students.
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
     found: dict[str, list[Path]] = {}
+    refused: dict[str, str] = {}
     others = set(NAMES) - {name}
     for entry in sorted(folder.iterdir()):
-        if entry.is_symlink() or entry.name.startswith("."):
+        if entry.name.startswith("."):
             continue
-        student = entry.name if entry.is_dir() else entry.stem
-        student = student.encode("utf-8", "replace").decode()  # a name in another encoding, as old archives have them
-        if entry.is_dir():
+        student = _text(entry.name if entry.is_dir() else entry.stem)
+        if entry.is_symlink():
+            found.setdefault(student, [])
+            refused[student] = f"a link to another file, and not a notebook or a zip file: {_text(entry.name)}"
+        elif entry.is_dir():
             own = entry / name
             inside = own if own.is_dir() and not own.is_symlink() else entry
-            files = [p for p in inside.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
-            elsewhere = others | {".ipynb_checkpoints"}
+            files = [p for p in inside.rglob("*") if is_hand_in(p) and p.is_file() and not p.is_symlink()]
+            elsewhere = others | BESIDE
             files = [p for p in files if elsewhere.isdisjoint(p.relative_to(inside).parts)]
             found.setdefault(student, []).extend(files)
-        elif entry.suffix in KINDS:
+        elif is_hand_in(entry):
             found.setdefault(student, []).append(entry)
+        else:
+            found.setdefault(student, [])
+            refused[student] = f"not a notebook or a zip file: {_text(entry.name)}"
     if not found:
         raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
+    why = dict.fromkeys(found, "there is no notebook in the folder") | refused
     newest = {
         student: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for student, paths in found.items()
     }
-    return sorted(newest.items())
+    return [(student, path, "" if path else why[student]) for student, path in sorted(newest.items())]
+
+
+def _text(name: str) -> str:
+    """The name of a file, also one in another encoding, as old archives have them."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -> list[Marks]:
@@ -77,9 +90,9 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     for server in everything:
         servers.put(server)
 
-    def one(student: str, path: Path | None) -> Marks:
+    def one(student: str, path: Path | None, why: str) -> Marks:
         if path is None:
-            return _none(student, answers, "there is no notebook in the folder")
+            return _none(student, answers, why)
         try:
             digest = hashlib.sha256(about.digest() + path.read_bytes()).hexdigest()
         except OSError as error:

@@ -13,11 +13,13 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .checks import as_python, computed_elsewhere, names_brought, python_tree, single_assignments, statements_of
 
+KINDS = (".ipynb", ".zip")
+BESIDE = {"__MACOSX", ".ipynb_checkpoints"}  # folders with copies of other files
 LARGEST = 50 * 2**20  # bytes of a hand-in: pictures in outputs take some
 MOST_CODE = 500_000  # characters of Python in a notebook: reading it takes a thousand times that, in memory
 DEFINES = re.compile(r"^(def|class) ", re.MULTILINE)
@@ -79,12 +81,17 @@ def _function_names(node: ast.stmt) -> list[str]:
     return _targets(node) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) else []
 
 
+def is_hand_in(path: Path) -> bool:
+    """Whether a file is a notebook or a zip file by its name, whichever letters are capital."""
+    return path.suffix.lower() in KINDS
+
+
 def read(path: Path) -> Notebook:
     """A hand-in, an .ipynb or a .zip that holds one. Raises Refused with one sentence."""
     if path.stat().st_size > LARGEST:
         raise Refused(f"the file is larger than {LARGEST // 2**20} MB")
     try:
-        text = _unzipped(path) if path.suffix == ".zip" else path.read_bytes()
+        text = _unzipped(path) if path.suffix.lower() == ".zip" else path.read_bytes()
         raw = json.loads(text.decode("utf-8-sig"))
         places = [raw.get("metadata"), *(cell.get("metadata") for cell in raw["cells"])]
         found = Notebook(list(read_cells(raw["cells"])), next(filter(None, map(_release, places)), None))
@@ -106,9 +113,7 @@ def _release(about: Any) -> tuple[str, str] | None:
 
 def _unzipped(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        inside = [
-            info for info in archive.infolist() if info.filename.endswith(".ipynb") and "__MACOSX" not in info.filename
-        ]
+        inside = [info for info in archive.infolist() if _is_notebook(PurePosixPath(info.filename))]
         if len(inside) != 1:
             raise Refused(f"the zip file must hold one notebook; it holds {len(inside)}")
         if inside[0].file_size > LARGEST:
@@ -116,6 +121,11 @@ def _unzipped(path: Path) -> bytes:
         with archive.open(inside[0]) as file:
             text = io.BytesIO(file.read(LARGEST + 1)).getvalue()
     return text
+
+
+def _is_notebook(path: PurePosixPath) -> bool:
+    """Whether a file in a zip file is a student's own notebook, and none that a system or Jupyter keeps beside it."""
+    return path.suffix.lower() == ".ipynb" and BESIDE.isdisjoint(path.parts)
 
 
 def read_cells(raw: list[dict[str, Any]]) -> Iterator[Cell]:

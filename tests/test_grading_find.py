@@ -104,12 +104,13 @@ def test_files_that_are_too_large_are_not_read(tmp_path: Path) -> None:
             find.read(path)
 
 
-def test_the_second_file_that_a_mac_adds_does_not_count(tmp_path: Path) -> None:
+def test_copies_that_a_mac_or_jupyter_adds_do_not_count(tmp_path: Path) -> None:
     text = notebooks.written_out(notebooks.release(load("residual_learning"), "paper"))
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        archive.writestr("x.ipynb", text)
+    with zipfile.ZipFile(tmp_path / "x.ZIP", "w") as archive:
+        archive.writestr("work/x.IPYNB", text)
+        archive.writestr("work/.ipynb_checkpoints/x-checkpoint.ipynb", text)
         archive.writestr("__MACOSX/._x.ipynb", b"\x00\x05\x16\x07")
-    assert len(find.read(tmp_path / "x.zip").cells) > 5
+    assert len(find.read(tmp_path / "x.ZIP").cells) > 5
 
 
 def test_a_written_answer_is_kept_up_to_a_length(tmp_path: Path) -> None:

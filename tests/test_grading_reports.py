@@ -31,7 +31,8 @@ def test_of_several_files_the_newest_counts(tmp_path: Path) -> None:
         os.utime(path, (time.time() - age,) * 2)
     (tmp_path / "ada" / "of-another.ipynb").symlink_to(elsewhere)
     (tmp_path / "bo.ipynb").symlink_to(elsewhere)
-    assert batch.hand_ins(tmp_path, NAME) == [("ada", files[0])]
+    linked = "a link to another file, and not a notebook or a zip file: bo.ipynb"
+    assert batch.hand_ins(tmp_path, NAME) == [("ada", files[0], ""), ("bo", None, linked)]
 
 
 def test_in_nbgraders_own_folders_each_assignment_has_its_own(tmp_path: Path) -> None:
@@ -46,13 +47,44 @@ def test_in_nbgraders_own_folders_each_assignment_has_its_own(tmp_path: Path) ->
     (tmp_path / "di" / NAME).symlink_to(tmp_path / "ada")  # what a student links to is not theirs
     (tmp_path / "soft_mask").mkdir()
     (tmp_path / "soft_mask" / "x.ipynb").write_text("{}")  # a student of this name
+    nothing = "there is no notebook in the folder"
     assert batch.hand_ins(tmp_path, NAME) == [
-        ("ada", files[f"ada/{NAME}/old"]),
-        ("bo", None),
-        ("cy", files[f"cy/x/{NAME}"]),
-        ("di", None),
-        ("soft_mask", tmp_path / "soft_mask" / "x.ipynb"),
+        ("ada", files[f"ada/{NAME}/old"], ""),
+        ("bo", None, nothing),
+        ("cy", files[f"cy/x/{NAME}"], ""),
+        ("di", None, nothing),
+        ("soft_mask", tmp_path / "soft_mask" / "x.ipynb", ""),
     ]
+
+
+def test_every_entry_of_the_folder_has_its_student(tmp_path: Path) -> None:
+    """Capital letters in a suffix do no harm; what is no hand-in is refused by its name, hidden files aside."""
+    names = (
+        "ida.IPYNB",
+        "jon.ZIP",
+        "kim.py",
+        "lea.tar.gz",
+        "moe.ipynb.txt",
+        ".DS_Store",
+        "ned",
+        "ned.zip",
+        "oda/x.Ipynb",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    no = "not a notebook or a zip file: {}".format
+    assert batch.hand_ins(tmp_path, NAME) == [
+        ("ida", tmp_path / "ida.IPYNB", ""),
+        ("jon", tmp_path / "jon.ZIP", ""),
+        ("kim", None, no("kim.py")),
+        ("lea.tar", None, no("lea.tar.gz")),
+        ("moe.ipynb", None, no("moe.ipynb.txt")),
+        ("ned", tmp_path / "ned.zip", ""),
+        ("oda", tmp_path / "oda" / "x.Ipynb", ""),
+    ]
+    refused = {marks.student: marks.refused for marks in batch.grade_all(NAME, "paper", tmp_path, tmp_path / ".out")}
+    assert refused["kim"] == no("kim.py") and "no notebook" in refused["ida"]
 
 
 def test_each_batch_draws_its_own_number_and_keeps_it(tmp_path: Path) -> None:
