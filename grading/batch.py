@@ -19,6 +19,7 @@ from .find import BESIDE, is_hand_in
 from .marks import Key, Line, Marks, grade, key
 from .run import Server
 
+LONGEST = 200  # bytes of a page's name, without what a file that is being written has beside it
 LIST = "marks.json"  # the rows of marks.csv, whole: students without a file included, earlier students not
 
 
@@ -80,8 +81,8 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     by_hand.read(out / "written.csv", assignment)  # a row that does not fit is said now, and not after the batch
     seed = _seed(out, name, variant)
     answers = key(name, variant, seed)
-    known = sorted(answers.release.ids), sorted(answers.release.heads.items())
-    made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, known, answers.calls
+    known = sorted(answers.release.ids), sorted(answers.release.heads.items()), answers.honour and answers.honour.text
+    made_of = name, assignment.exact(variant), seed, answers.given, answers.blanks, answers.tasks, known, answers.calls
     about = hashlib.sha256(repr(made_of).encode())
     for path in sorted(Path(__file__).parent.glob("**/*.py")):
         about.update(path.read_bytes())
@@ -137,7 +138,17 @@ def report(name: str, batch: list[Marks], out: Path) -> None:
     reports.answers(out / "written.html", assignment, batch)
     (out / "feedback").mkdir(exist_ok=True)
     for marks in batch:
-        reports.feedback(out / "feedback" / f"{marks.student}.html", assignment, marks, written.get(marks.student, {}))
+        path = out / "feedback" / f"{short(marks.student)}.html"
+        own = written.get(marks.student, {}), sheet.comments.get(marks.student, {})
+        reports.feedback(path, assignment, marks, *own)
+
+
+def short(student: str) -> str:
+    """A name for a student's page: a file's name may have 255 bytes, and the page is written under a longer one."""
+    whole = student.encode()
+    if len(whole) <= LONGEST:
+        return student
+    return f"{whole[:LONGEST].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:8]}"
 
 
 def _none(student: str, answers: Key, why: str) -> Marks:
@@ -150,16 +161,44 @@ def _none(student: str, answers: Key, why: str) -> Marks:
 
 
 def _seed(out: Path, name: str, variant: str) -> int:
+    """The number of the batch in ``out``, which is drawn for a new one.
+
+    Where every hand-in was refused, as after a variant that was forgotten, another batch may take the folder.
+    """
     path = out / "batch.json"
     if path.exists():
-        kept = json.loads(path.read_text())
-        if (kept["assignment"], kept["variant"]) != (name, variant):
+        kept = _about(path)
+        same = kept["assignment"] == name and load(name).exact(kept["variant"]) == load(name).exact(variant)
+        if same:
+            return int(kept["seed"])
+        if _anything_graded(out):
             raise ValueError(f"{out} holds the marks of {kept['assignment']}, {kept['variant']}: choose another folder")
-        return int(kept["seed"])
     out.mkdir(parents=True, exist_ok=True)
     seed = secrets.randbelow(2**31)
     write_json(path, {"assignment": name, "variant": variant, "seed": seed})
     return seed
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What a folder's batch.json says. Raises ValueError where it says nothing."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {"assignment": str(kept["assignment"]), "variant": str(kept["variant"]), "seed": int(kept["seed"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged: delete it to grade all hand-ins anew, or choose another folder"
+        ) from error
+
+
+def _anything_graded(out: Path) -> bool:
+    """Whether a hand-in was graded and not refused; a result that cannot be read counts as one."""
+    for path in (out / "results").glob("*.json"):
+        try:
+            if not json.loads(path.read_text(encoding="utf-8"))["marks"]["refused"]:
+                return True
+        except (ValueError, KeyError, TypeError):
+            return True
+    return False
 
 
 def _kept(path: Path, digest: str) -> Marks | None:
@@ -183,7 +222,7 @@ def finished(out: Path, name: str) -> tuple[str, list[Marks]]:
     """
     if not (out / LIST).exists():
         raise ValueError(f"{out} holds no marks of a whole batch: run the grade command first")
-    kept = json.loads((out / "batch.json").read_text(encoding="utf-8"))
+    kept = _about(out / "batch.json")
     if kept["assignment"] != name:
         raise ValueError(f"{out} holds the marks of {kept['assignment']}, and not of {name}")
     return str(kept["variant"]), [_marks(marks) for marks in json.loads((out / LIST).read_text("utf-8"))["marks"]]

@@ -302,6 +302,20 @@ def own_text(cells: list[Cell], release: Release) -> list[str]:
     return [cell.text for cell in own if cell.kind != "code" or not (cell.tree and cell.tree.body)]
 
 
+def honour(cells: list[Cell], asked: Cell, release: Release) -> str:
+    """Whom and what a student says to have used: below where it is asked, and in cells of the student's own behind it.
+
+    Where the text that asks has been changed, all of its cell.
+    """
+    for n, cell in enumerate(cells):
+        below = _below(cell.text, asked.text)
+        if below is not None or cell.grade_id == asked.grade_id:
+            behind = [own for own in cells[n + 1 :] if not release.has(own)]  # the cell that collects is passed over
+            texts = [cell.text if below is None else below, *own_text(behind, release)]
+            return "\n\n".join(text.strip() for text in texts if text.strip())
+    return ""
+
+
 def _below(text: str, given: str) -> str | None:
     """What was added to the end of a given text; None for another text."""
     found = re.match(r"\s*" + r"\s+".join(map(re.escape, given.split())), text) if given.strip() else None

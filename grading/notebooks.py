@@ -52,6 +52,7 @@ BLANK_TEXT = "*Your answer here.*"
 
 def file_stem(assignment: Assignment, variant: str) -> str:
     name, _, number = variant.partition(":")
+    number = str(assignment.values(variant)["alpha"]) if number else ""  # the same for .350 and 0.35
     return f"{assignment.name}_{name}" + (f"_{number.replace('.', '_')}" if number else "")
 
 
