@@ -17,6 +17,7 @@ from .run import Arrays, Server
 from .spec import Call, Code, Part, Question
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
+DISPLAY = "def display(*things, **how):\n    pass"  # a notebook has it without an import, and it may be left over
 HONOUR = "Whom and what did you use?"
 MOST_TEXT = 20_000  # characters of a written answer that are kept
 WHY = {
@@ -236,7 +237,7 @@ def _question(
     calls = [call for part in question.parts for call in answers.calls[question.name, part.name]]
     job = {
         "given": answers.given,
-        "definitions": definitions,
+        "definitions": [DISPLAY, *definitions],
         "answer": answer.code,
         "name": answer.name,
         "question": question.name,
