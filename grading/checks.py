@@ -102,7 +102,7 @@ def statements_of(code: str) -> list[ast.stmt]:
 
 def single_assignments(node: ast.stmt) -> Iterator[ast.stmt]:
     """The assignments K: int = 3 and K, L = 3, 4 as K = 3 and L = 4."""
-    pairs = []
+    pairs: list[tuple[ast.expr, ast.expr]] = []
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         pairs = [(node.target, node.value)]
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
