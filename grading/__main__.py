@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from resattn.zoo.checkpoints import write_aside
+from resattn.zoo.checkpoints import CheckpointError, write_aside
 
 from . import batch, by_hand, notebooks, prove, reports
 from .assignments import NAMES, load
@@ -54,9 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(globals()[f"_{options.command}"](options))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, CheckpointError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"stopped{': the same command goes on' if options.command == 'grade' else ''}", file=sys.stderr)
+        return 130
 
 
 def _release(options: argparse.Namespace) -> int:
@@ -97,7 +100,8 @@ def _say_what_does_not_count(path: Path, sheet: by_hand.Sheet, older: bool) -> N
             "same, a 0 only where there are no words; look again at students who have handed in a second time"
         )
     if sheet.earlier:
-        rows = [f"  {row.student}, {row.question}: {row.points:g}" for row in sheet.earlier]
+        about = [(row, "a comment" if row.points is None else f"{row.points:g}") for row in sheet.earlier]
+        rows = [f"  {row.student}, {row.question}: {given}" for row, given in about]
         print(f"rows of {path} that do not count, since their text is not in this batch:", *rows, sep="\n")
 
 

@@ -15,44 +15,58 @@ from resattn.zoo.checkpoints import write_json
 
 from . import by_hand, reports
 from .assignments import NAMES, load
+from .find import BESIDE, is_hand_in
 from .marks import Key, Line, Marks, grade, key
 from .run import Server
 
-KINDS = (".ipynb", ".zip")
+LONGEST = 200  # bytes of a page's name, without what a file that is being written has beside it
 LIST = "marks.json"  # the rows of marks.csv, whole: students without a file included, earlier students not
 
 
-def hand_ins(folder: Path, name: str) -> list[tuple[str, Path | None]]:
+def hand_ins(folder: Path, name: str) -> list[tuple[str, Path | None, str]]:
     """Students and their files for an assignment: ``folder/STUDENT.zip``, or what is below ``folder/STUDENT``.
 
     Where nbgrader's ``folder/STUDENT/ASSIGNMENT`` is there, only what lies in it; never what lies in such a folder of
-    another assignment. The newest file of a student counts; None where a student's folder has none. Raises ValueError
-    for no students.
+    another assignment. The newest file of a student counts. Where there is none, the file is None, and a sentence says
+    what is there instead: so every entry of the folder that is not hidden has its student. Raises ValueError for no
+    students.
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
     found: dict[str, list[Path]] = {}
+    refused: dict[str, str] = {}
     others = set(NAMES) - {name}
     for entry in sorted(folder.iterdir()):
-        if entry.is_symlink() or entry.name.startswith("."):
+        if entry.name.startswith("."):
             continue
-        student = entry.name if entry.is_dir() else entry.stem
-        student = student.encode("utf-8", "replace").decode()  # a name in another encoding, as old archives have them
-        if entry.is_dir():
+        student = _text(entry.name if entry.is_dir() else entry.stem)
+        if entry.is_symlink():
+            found.setdefault(student, [])
+            refused[student] = f"a link to another file, and not a notebook or a zip file: {_text(entry.name)}"
+        elif entry.is_dir():
             own = entry / name
             inside = own if own.is_dir() and not own.is_symlink() else entry
-            files = [p for p in inside.rglob("*") if p.suffix in KINDS and p.is_file() and not p.is_symlink()]
-            elsewhere = others | {".ipynb_checkpoints"}
+            files = [p for p in inside.rglob("*") if is_hand_in(p) and p.is_file() and not p.is_symlink()]
+            elsewhere = others | BESIDE
             files = [p for p in files if elsewhere.isdisjoint(p.relative_to(inside).parts)]
             found.setdefault(student, []).extend(files)
-        elif entry.suffix in KINDS:
+        elif is_hand_in(entry):
             found.setdefault(student, []).append(entry)
+        else:
+            found.setdefault(student, [])
+            refused[student] = f"not a notebook or a zip file: {_text(entry.name)}"
     if not found:
         raise ValueError(f"{folder} holds no hand-ins: a folder or a file (.ipynb, .zip) for each student")
+    why = dict.fromkeys(found, "there is no notebook in the folder") | refused
     newest = {
         student: max(paths, key=lambda p: (p.stat().st_mtime, str(p)), default=None) for student, paths in found.items()
     }
-    return sorted(newest.items())
+    return [(student, path, "" if path else why[student]) for student, path in sorted(newest.items())]
+
+
+def _text(name: str) -> str:
+    """The name of a file, also one in another encoding, as old archives have them."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -> list[Marks]:
@@ -67,7 +81,8 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     by_hand.read(out / "written.csv", assignment)  # a row that does not fit is said now, and not after the batch
     seed = _seed(out, name, variant)
     answers = key(name, variant, seed)
-    made_of = name, variant, seed, answers.given, answers.blanks, answers.tasks, answers.calls
+    known = sorted(answers.release.ids), sorted(answers.release.heads.items()), answers.honour and answers.honour.text
+    made_of = name, assignment.exact(variant), seed, answers.given, answers.blanks, answers.tasks, known, answers.calls
     about = hashlib.sha256(repr(made_of).encode())
     for path in sorted(Path(__file__).parent.glob("**/*.py")):
         about.update(path.read_bytes())
@@ -76,9 +91,9 @@ def grade_all(name: str, variant: str, folder: Path, out: Path, jobs: int = 1) -
     for server in everything:
         servers.put(server)
 
-    def one(student: str, path: Path | None) -> Marks:
+    def one(student: str, path: Path | None, why: str) -> Marks:
         if path is None:
-            return _none(student, answers, "there is no notebook in the folder")
+            return _none(student, answers, why)
         try:
             digest = hashlib.sha256(about.digest() + path.read_bytes()).hexdigest()
         except OSError as error:
@@ -123,7 +138,17 @@ def report(name: str, batch: list[Marks], out: Path) -> None:
     reports.answers(out / "written.html", assignment, batch)
     (out / "feedback").mkdir(exist_ok=True)
     for marks in batch:
-        reports.feedback(out / "feedback" / f"{marks.student}.html", assignment, marks, written.get(marks.student, {}))
+        path = out / "feedback" / f"{short(marks.student)}.html"
+        own = written.get(marks.student, {}), sheet.comments.get(marks.student, {})
+        reports.feedback(path, assignment, marks, *own)
+
+
+def short(student: str) -> str:
+    """A name for a student's page: a file's name may have 255 bytes, and the page is written under a longer one."""
+    whole = student.encode()
+    if len(whole) <= LONGEST:
+        return student
+    return f"{whole[:LONGEST].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:8]}"
 
 
 def _none(student: str, answers: Key, why: str) -> Marks:
@@ -136,16 +161,44 @@ def _none(student: str, answers: Key, why: str) -> Marks:
 
 
 def _seed(out: Path, name: str, variant: str) -> int:
+    """The number of the batch in ``out``, which is drawn for a new one.
+
+    Where every hand-in was refused, as after a variant that was forgotten, another batch may take the folder.
+    """
     path = out / "batch.json"
     if path.exists():
-        kept = json.loads(path.read_text())
-        if (kept["assignment"], kept["variant"]) != (name, variant):
+        kept = _about(path)
+        same = kept["assignment"] == name and load(name).exact(kept["variant"]) == load(name).exact(variant)
+        if same:
+            return int(kept["seed"])
+        if _anything_graded(out):
             raise ValueError(f"{out} holds the marks of {kept['assignment']}, {kept['variant']}: choose another folder")
-        return int(kept["seed"])
     out.mkdir(parents=True, exist_ok=True)
     seed = secrets.randbelow(2**31)
     write_json(path, {"assignment": name, "variant": variant, "seed": seed})
     return seed
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What a folder's batch.json says. Raises ValueError where it says nothing."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {"assignment": str(kept["assignment"]), "variant": str(kept["variant"]), "seed": int(kept["seed"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged: delete it to grade all hand-ins anew, or choose another folder"
+        ) from error
+
+
+def _anything_graded(out: Path) -> bool:
+    """Whether a hand-in was graded and not refused; a result that cannot be read counts as one."""
+    for path in (out / "results").glob("*.json"):
+        try:
+            if not json.loads(path.read_text(encoding="utf-8"))["marks"]["refused"]:
+                return True
+        except (ValueError, KeyError, TypeError):
+            return True
+    return False
 
 
 def _kept(path: Path, digest: str) -> Marks | None:
@@ -169,7 +222,7 @@ def finished(out: Path, name: str) -> tuple[str, list[Marks]]:
     """
     if not (out / LIST).exists():
         raise ValueError(f"{out} holds no marks of a whole batch: run the grade command first")
-    kept = json.loads((out / "batch.json").read_text(encoding="utf-8"))
+    kept = _about(out / "batch.json")
     if kept["assignment"] != name:
         raise ValueError(f"{out} holds the marks of {kept['assignment']}, and not of {name}")
     return str(kept["variant"]), [_marks(marks) for marks in json.loads((out / LIST).read_text("utf-8"))["marks"]]

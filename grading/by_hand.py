@@ -16,27 +16,29 @@ from resattn.zoo.checkpoints import write_aside
 from .marks import Marks
 from .spec import Assignment
 
-COLUMNS = ("student", "question", "of", "words", "text", "points")  # the last one is for the person
+COLUMNS = ("student", "question", "of", "words", "text", "points", "comment")  # the last two are for the person
 NEEDED = ("student", "question", "words", "points")  # what a sheet of an earlier version has, too
 EARLIER = "earlier"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row with points. ``text`` is the mark of the text that they are for; a sheet of an earlier version has none."""
+    """A row with points or a comment. ``text`` is the mark of the text that they are for; older sheets have none."""
 
     student: str
     question: str
     words: str
     text: str
-    points: float
+    points: float | None
+    comment: str
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The points that count, by student and question, and the rows of texts that are not the present ones."""
+    """The points and comments that count, by student and question, and the rows of texts that are not the present."""
 
     points: dict[str, dict[str, float]]
+    comments: dict[str, dict[str, str]]
     earlier: list[Row]
 
 
@@ -46,25 +48,26 @@ def text_mark(text: str) -> str:
 
 
 def read(path: Path, assignment: Assignment) -> list[Row]:
-    """The rows with points; none where there is no sheet. ValueError says in one sentence what does not fit."""
+    """The rows with points or a comment; none where there is no sheet. ValueError says what does not fit."""
     if not path.exists():
         return []
     most = {w.name: w.points for w in assignment.written}
     found = []
     for number, row in enumerate(_lines(path), start=2):
-        points = (row["points"] or "").strip()
-        if not points:
+        points, comment = ((row.get(column) or "").strip() for column in ("points", "comment"))
+        if row["words"] == "0" and not points.strip("0."):  # the 0 of an empty answer was given by the grader
+            points = ""
+        if not points and not comment:
             continue
         try:
-            given = float(points)
+            given = float(points or 0)
             fits = 0 <= given <= most[row["question"]]
         except (ValueError, KeyError):
             fits = False
         if not fits:
             raise ValueError(f"{path.name}, row {number}: points must lie between 0 and those of its question")
-        own = Row(row["student"] or "", row["question"], row["words"] or "", row.get("text") or "", given)
-        if own.points or own.words != "0":  # the 0 of an empty answer was given by the grader
-            found.append(own)
+        own = row["student"] or "", row["question"], row["words"] or "", row.get("text") or ""
+        found.append(Row(*own, given if points else None, comment))
     return found
 
 
@@ -96,20 +99,23 @@ def matched(rows: list[Row], batch: list[Marks]) -> Sheet:
     left = {(row.student, row.question, row.text or row.words): row for row in rows if row.text or row.points}
     lost = [row for row in rows if not row.text and not row.points]  # it may be the 0 of an answer once empty
     points: dict[str, dict[str, float]] = {}
+    comments: dict[str, dict[str, str]] = {}
     for marks in batch:
         for question, text in marks.texts.items():
             words = marks.words[question]
             row = left.pop((marks.student, question, text_mark(text)), None)
             row = row or left.pop((marks.student, question, str(words)), None)
-            if row is not None:
+            if row is not None and row.comment:
+                comments.setdefault(marks.student, {})[question] = row.comment
+            if row is not None and row.points is not None:
                 points.setdefault(marks.student, {})[question] = row.points
             elif not words:
                 points.setdefault(marks.student, {})[question] = 0.0
-    return Sheet(points, [*left.values(), *lost])
+    return Sheet(points, comments, [*left.values(), *lost])
 
 
 def write(path: Path, assignment: Assignment, batch: list[Marks], sheet: Sheet) -> None:
-    """A row for each written answer, with its words and a column for its points; below them what was earlier."""
+    """A row for each written answer, with columns for its points and a comment; below them what was earlier."""
 
     def rows() -> Iterator[list[object]]:
         yield list(COLUMNS)
@@ -117,10 +123,12 @@ def write(path: Path, assignment: Assignment, batch: list[Marks], sheet: Sheet) 
             for w in assignment.written:
                 text = marks.texts.get(w.name, "")
                 points = sheet.points.get(marks.student, {}).get(w.name)
-                yield [marks.student, w.name, w.points, len(text.split()), text_mark(text), _number(points)]
+                comment = sheet.comments.get(marks.student, {}).get(w.name, "")
+                yield [marks.student, w.name, w.points, len(text.split()), text_mark(text), _number(points), comment]
         most = {w.name: w.points for w in assignment.written}
         for row in sheet.earlier:
-            yield [row.student, row.question, most[row.question], EARLIER, row.text, _number(row.points)]
+            own = row.student, row.question, most[row.question], EARLIER, row.text, _number(row.points), row.comment
+            yield list(own)
 
     def fill(partial: Path | str) -> None:
         with open(partial, "w", newline="", encoding="utf-8") as file:

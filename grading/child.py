@@ -17,6 +17,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +65,39 @@ def load_by_name(module: "torch.nn.Module", weights: dict[str, np.ndarray]) -> N
     module.load_state_dict({name: torch.as_tensor(weights[name]) for name in own})
 
 
-def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+@dataclass(frozen=True)
+class Ready:
+    """A call with its arguments made, and nothing left of the text that they were made from."""
+
+    how: str
+    pick: int | None
+    arguments: list[Any]
+    keywords: dict[str, Any]
+    weights: dict[str, np.ndarray]  # of a module
+
+
+def prepared(call: dict[str, Any], arrays: dict[str, np.ndarray], names: dict[str, Any]) -> Ready:
+    """Make the arguments of a call. An answer that could read the call itself would find there what a module is."""
+    scope, as_tensor = dict(names), bool(call.get("torch"))
+    exec(call.get("setup", ""), scope)
+    arguments = [_argument(item, arrays, scope, as_tensor) for item in call["arguments"]]
+    keywords = {key: _argument(item, arrays, scope, as_tensor) for key, item in call["keywords"].items()}
+    prefix = f"{call.get('weights')}/"
+    weights = {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
+    return Ready(call["how"], call.get("pick"), arguments, keywords, weights)
+
+
+def perform(answer: Any, ready: Ready) -> Any:
     """Make one call of an answer and return what it gives; raises what the answer raises.
 
     ``how`` is "value" (what the function returns), "unchanged" (its signs, and whether its arguments are as before),
     "gradients" (of its output, along a fixed direction, for every float tensor among the arguments), or for a class
     "output" and "backward": the module's output, or the gradients of its input and parameters, for given weights.
     """
-    answer = names[question]
-    how, scope = call["how"], dict(names)
-    exec(call.get("setup", ""), scope)
-    arguments = [_argument(item, arrays, scope, bool(call.get("torch"))) for item in call["arguments"]]
-    keywords = {key: _argument(item, arrays, scope, bool(call.get("torch"))) for key, item in call["keywords"].items()}
+    how, arguments, keywords = ready.how, ready.arguments, ready.keywords
     if how == "value":
         result = answer(*arguments, **keywords)
-        return result if call.get("pick") is None else result[call["pick"]]
+        return result if ready.pick is None else result[ready.pick]
     if how == "unchanged":
         before = [a.copy() for a in arguments if isinstance(a, np.ndarray)]
         signs = np.sign(np.asarray(answer(*arguments, **keywords), dtype=float))
@@ -89,8 +108,7 @@ def perform(names: dict[str, Any], question: str, call: dict[str, Any], arrays: 
         return _gradients(answer(*arguments, **keywords), inputs)
     module = answer(**keywords)
     module.double().eval()
-    prefix = call["weights"] + "/"
-    load_by_name(module, {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)})
+    load_by_name(module, ready.weights)
     x = arguments[0].double().requires_grad_()
     if how == "output":
         return module(x)
@@ -118,10 +136,19 @@ def _gradients(output: Any, inputs: list[Any]) -> list[Any]:
 # --- the child
 
 
-def define(job: dict[str, Any]) -> dict[str, Any]:
-    """Run what the question needs: the given cells, the student's own definitions elsewhere, the answer's cell."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+def given(job: dict[str, Any]) -> dict[str, Any]:
+    """The names that a notebook has before any answer: what talks with a person, and those of the given cells."""
+    silent = {"display": lambda *shown, **how: None, "input": lambda *words: ""}  # left over; here nobody looks
+    names: dict[str, Any] = {"__name__": "__main__"} | silent
     exec(job["given"], names)
+    return names
+
+
+def define(job: dict[str, Any], names: dict[str, Any]) -> Any:
+    """Run what the question needs into ``names``: the student's own definitions elsewhere, the answer's cell.
+
+    Returns the answer.
+    """
     for statement in job["definitions"]:
         try:
             exec(statement, names)
@@ -141,7 +168,7 @@ def define(job: dict[str, Any]) -> dict[str, Any]:
     if answer is not None:
         names[job["name"]] = answer
     names[job["question"]] = names[job["name"]]
-    return names
+    return names[job["question"]]
 
 
 def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
@@ -167,13 +194,16 @@ def child(job_folder: Path, folder: Path, seconds: float, memory: int) -> None:
     walls.drop_rights()
 
     try:
-        names = define(job)
+        names = given(job)
+        calls = [prepared(call, arrays, names) for call in job.pop("calls")]
+        del arrays  # from here on no frame holds what the arguments were made from: an answer can walk up to here
+        answer = define(job, names)
     except BaseException as error:
         _leave("all", [], _kind(error))
         return
-    for number, call in enumerate(job["calls"]):
+    for number, ready in enumerate(calls):
         try:
-            result = flatten(perform(names, job["question"], call, arrays))
+            result = flatten(perform(answer, ready))
             error_name = ""
         except BaseException as error:
             result, error_name = [], _kind(error)

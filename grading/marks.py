@@ -11,12 +11,13 @@ import torch
 
 from . import find
 from .assignments import load
-from .child import flatten, perform
-from .notebooks import blanked, given_code, with_solutions
+from .child import flatten, perform, prepared
+from .notebooks import blanked, given_code, release, with_solutions
 from .run import Arrays, Server
 from .spec import Call, Code, Part, Question
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
+HONOUR = "Whom and what did you use?"
 MOST_TEXT = 20_000  # characters of a written answer that are kept
 WHY = {
     "time": "it took longer than it may",
@@ -48,6 +49,7 @@ class Marks:
     texts: dict[str, str] = field(default_factory=dict)  # of the written answers
     notes: dict[str, str] = field(default_factory=dict)
     refused: str = ""
+    honour: str = ""  # whom and what the student says to have used
 
     @property
     def points(self) -> int:
@@ -67,6 +69,8 @@ class Key:
     given: str
     blanks: dict[str, str]
     tasks: dict[str, str]  # what a written answer is an answer to
+    release: find.Release
+    honour: find.Cell | None  # the cell that asks whom and what a student used
     calls: dict[tuple[str, str], list[dict[str, Any]]]
     arrays: dict[str, dict[str, np.ndarray]]  # by question
     right: dict[tuple[str, str], list[list[np.ndarray]]]
@@ -95,9 +99,13 @@ def key(name: str, variant: str, seed: int) -> Key:
             rng = np.random.default_rng([seed, zlib.crc32("/".join(about).encode())])
             packed = [_packed(call, question, stored, solved, rng) for call in part.calls(rng)]
             calls[question.name, part.name] = packed
-            right[question.name, part.name] = [flatten(perform(solved, question.name, c, stored)) for c in packed]
+            right[question.name, part.name] = [
+                flatten(perform(solved[question.name], prepared(c, stored, solved))) for c in packed
+            ]
         arrays[question.name] = stored
-    return Key(name, variant, given_code(nb), blanks, tasks, calls, arrays, right)
+    cells = list(find.read_cells(release(assignment, variant).cells))
+    known, honour = find.released(cells), next((cell for cell in cells if HONOUR in cell.text), None)
+    return Key(name, variant, given_code(nb), blanks, tasks, known, honour, calls, arrays, right)
 
 
 def _packed(call: Call, question: Question, stored: dict[str, Any], solved: dict[str, Any], rng: Any) -> dict[str, Any]:
@@ -177,10 +185,15 @@ def grade(path: Path, student: str, answers: Key, server: Server, seconds: float
     for question in assignment.questions:
         marks.lines += _question(question, cells, names, answers, server, seconds, marks)
     for w in assignment.written:
-        text = find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name])[:MOST_TEXT]
-        # JSON allows half a pair of surrogates, and no file of text does
-        marks.texts[w.name] = text.encode("utf-8", "replace").decode()
+        text = find.written(cells, w.name, answers.blanks[w.name], answers.tasks[w.name], answers.release)
+        marks.texts[w.name] = _kept(text)
+    marks.honour = _kept(find.honour(cells, answers.honour, answers.release)) if answers.honour else ""
     return marks
+
+
+def _kept(text: str) -> str:
+    """A text as far as it is kept. JSON allows half a pair of surrogates, and no file of text does."""
+    return text[:MOST_TEXT].encode("utf-8", "replace").decode()
 
 
 def _of_another(release: tuple[str, str] | None, answers: Key) -> str:
@@ -214,14 +227,14 @@ def _question(
         return none(marks.refused)
     try:
         answer = find.answer(cells, question.name, answers.blanks[question.name], names - {question.name})
-        given = set(find.Cell("code", "", "", find.parsed(answers.given)).defines())
+        given = set(find.Cell("code", "", "", find.python_tree(answers.given), "").defines())
         definitions = [] if answer is None else find.definitions(cells, answer, given)
     except find.Refused as refusal:
         return none(str(refusal))
     if answer is None:
         return none("not written yet")
-    if answer.note:
-        marks.notes[question.name] = answer.note
+    if notes := [note for note in (answer.note, find.unavailable(cells, answer, answers.given)) if note]:
+        marks.notes[question.name] = "; ".join(notes)
     calls = [call for part in question.parts for call in answers.calls[question.name, part.name]]
     job = {
         "given": answers.given,

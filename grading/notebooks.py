@@ -52,6 +52,7 @@ BLANK_TEXT = "*Your answer here.*"
 
 def file_stem(assignment: Assignment, variant: str) -> str:
     name, _, number = variant.partition(":")
+    number = str(assignment.values(variant)["alpha"]) if number else ""  # the same for .350 and 0.35
     return f"{assignment.name}_{name}" + (f"_{number.replace('.', '_')}" if number else "")
 
 
@@ -117,6 +118,8 @@ def _cells(text: str, assignment: Assignment, variant: str) -> Iterator[Notebook
             yield new_code_cell(SETUP + "\n" + body, id="setup", metadata=metadata)
         elif kind in ("given", "collect"):
             metadata = _nbgrader(name, grade=False, solution=False)
+            if name == "checks":  # long, and nothing for a student to read: JupyterLab and Colab show it folded
+                metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             yield new_code_cell(body, id=name.replace("_", "-"), metadata=metadata)
         elif kind == "answer":
             metadata = _nbgrader(name, grade=False, solution=True)

@@ -2,8 +2,11 @@
 
 import csv
 import html
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from resattn.zoo.checkpoints import write_aside
 
@@ -15,6 +18,7 @@ PAGE = """<!doctype html>
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ border-bottom: 1px solid #bbb; padding: .3rem; text-align: left }}
+p {{ white-space: pre-line }}
 </style></head><body>
 <h1>{title}</h1><p>{student}</p>
 <p><strong>{points} of {most} points</strong> for the parts that a machine can mark{written}.</p>
@@ -37,8 +41,12 @@ def _aside(path: Path, text: str) -> None:
     write_aside(path, lambda partial: Path(partial).write_text(text, encoding="utf-8"))
 
 
-def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str, float]) -> None:
-    """The page for one student: what each part asked for, what it gave, and why not more; nothing of the tests."""
+def feedback(
+    path: Path, assignment: Assignment, marks: Marks, written: dict[str, float], comments: dict[str, str]
+) -> None:
+    """The page for one student: what each part asked for, what it gave, why not more, and what the person says who
+    marks the written answers; nothing of the tests.
+    """
 
     def row(cells: Iterable[str], tag: str = "td") -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
@@ -50,9 +58,9 @@ def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str
         words = marks.words.get(w.name, 0)
         rows.append(row((w.name, w.says, points, f"{words} words" if words else "not written yet")))
     notes = "".join(f"<p>{html.escape(name)}: {html.escape(note)}.</p>" for name, note in marks.notes.items())
-    body = (
-        f"<p>Refused: {html.escape(marks.refused)}.</p>" if marks.refused else f"<table>{''.join(rows)}</table>{notes}"
-    )
+    said = "".join(f"<p>{html.escape(name)}: {html.escape(comment)}</p>" for name, comment in comments.items())
+    table = f"<table>{''.join(rows)}</table>{notes}"
+    body = (f"<p>Refused: {html.escape(marks.refused)}.</p>" if marks.refused else table) + said
     text = PAGE.format(
         title=html.escape(assignment.title),
         student=html.escape(marks.student),
@@ -65,13 +73,17 @@ def feedback(path: Path, assignment: Assignment, marks: Marks, written: dict[str
 
 
 def answers(path: Path, assignment: Assignment, batch: list[Marks]) -> None:
-    """The page that a person reads who marks the written answers: each question, the answers of all students."""
+    """The page that a person reads who marks the written answers: each question, the answers of all students.
+
+    Above an answer stands whom and what the student says to have used.
+    """
     found = []
     for w in assignment.written:
         found.append(f"<h2>{html.escape(w.says)} ({w.points} points)</h2>")
         for marks in batch:
             text = html.escape(marks.texts.get(w.name, "") or "not written")
-            found.append(f"<h3>{html.escape(marks.student)}</h3><pre>{text}</pre>")
+            used = f"<p>Whom and what it used: {html.escape(marks.honour)}</p>" if marks.honour else ""
+            found.append(f"<h3>{html.escape(marks.student)}</h3>{used}<pre>{text}</pre>")
     _aside(path, ANSWERS.format(title=html.escape(assignment.title), body="\n".join(found)))
 
 
@@ -104,17 +116,31 @@ def table(path: Path, assignment: Assignment, batch: list[Marks], written: dict[
     _table(path, rows())
 
 
+@contextmanager
+def _opened(database: str) -> Iterator[Any]:
+    """nbgrader's gradebook at this address. Raises ValueError where a database cannot be used."""
+    from nbgrader.api import Gradebook
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with Gradebook(database) as gradebook:
+            yield gradebook
+    except (SQLAlchemyError, ModuleNotFoundError) as error:  # the latter for a kind of database without its driver
+        raise ValueError(f"the gradebook {database} cannot be used: {str(error).splitlines()[0]}") from error
+
+
 def to_gradebook(
     database: str, assignment: Assignment, notebook: str, batch: list[Marks], sheet: dict[str, dict[str, float]]
 ) -> int:
     """Put the marks into nbgrader's gradebook, where ``nbgrader generate_assignment`` has put the assignment.
 
     ``database`` is its address, such as sqlite:///gradebook.db. Returns how many students were entered. Raises
-    ValueError if the gradebook does not have the assignment.
+    ValueError if the gradebook cannot be used or does not have the assignment.
     """
-    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.api import MissingEntry
+    from sqlalchemy.exc import SAWarning
 
-    with Gradebook(database) as gradebook:
+    with _opened(database) as gradebook:
         try:
             gradebook.find_notebook(notebook, assignment.name)
         except MissingEntry as error:
@@ -127,7 +153,9 @@ def to_gradebook(
             try:
                 gradebook.find_submission(assignment.name, marks.student)
             except MissingEntry:
-                gradebook.add_submission(assignment.name, marks.student)
+                with warnings.catch_warnings():  # nbgrader asks for a student's entries while it makes them
+                    warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
+                    gradebook.add_submission(assignment.name, marks.student)
             for line in marks.lines:
                 grade = gradebook.find_grade(f"{line.question}-{line.part}", notebook, assignment.name, marks.student)
                 grade.auto_score, grade.needs_manual_grade = line.points, False
@@ -141,8 +169,6 @@ def to_gradebook(
 
 def left_alone(database: str, assignment: Assignment, batch: list[Marks]) -> list[str]:
     """Who has marks for the assignment in the gradebook and is not in the batch."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(database) as gradebook:
+    with _opened(database) as gradebook:
         entered = {submission.student_id for submission in gradebook.assignment_submissions(assignment.name)}
     return sorted(entered - {marks.student for marks in batch})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .child import flatten, perform
+from .child import flatten, perform, prepared
 from .marks import key
 
 SEED = 7
@@ -18,10 +18,9 @@ def compare(name: str, variant: str, question: str, part: str, answer: Any) -> N
     answers = key(name, variant, SEED)
     names: dict[str, Any] = {}
     exec(answers.given, names)
-    names[question] = answer
     calls = answers.calls[question, part]
     for call, want in zip(calls, answers.right[question, part], strict=True):
-        got = flatten(perform(names, question, call, answers.arrays[question]))
+        got = flatten(perform(answer, prepared(call, answers.arrays[question], names)))
         assert len(got) == len(want), "not right"
         for mine, right in zip(got, want, strict=True):
             assert mine.shape == right.shape and np.allclose(mine, right, rtol=1e-4, atol=1e-5), "not right"

@@ -2,7 +2,7 @@
 
 They are put up from inside the child, need no privileges, and cannot be taken down again.
 
-- Files (Landlock, Linux 5.13): reading only from the folders named, writing only to the child's own folder.
+- Files (Landlock, Linux 6.2): reading only from the folders named, writing only to the child's own folder.
 - System calls (seccomp): no new process, no program, no network, no signals to others, no changes of rights or limits,
   no memory that is counted for nobody or outlives the process.
 - Rights: none of the super-user's, should the grader run as that.
@@ -29,6 +29,8 @@ _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 # What may be made and changed in the own folder: files, folders, links. No device, no pipe, no socket, no program.
 _OWN = 0b110 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 14
 _FILE_RIGHTS = 0b111 | 1 << 14 | 1 << 15  # execute, write, read, truncate, ioctl: what a file can have
+# Earlier versions do not know truncation: truncate(), and open() for reading with O_TRUNC, would empty any file.
+_OLDEST = 3
 
 
 class _Ruleset(ctypes.Structure):
@@ -58,8 +60,10 @@ def missing() -> str | None:
     """One sentence that says why the walls cannot stand on this machine; None if they can."""
     if platform.system() != "Linux" or platform.machine() not in _SYSTEM_CALLS["clone"]:
         return f"the grader needs Linux on x86_64 or aarch64; this is {platform.system()} on {platform.machine()}"
-    if not landlock_version():
-        return "the grader needs Landlock (Linux 5.13 or newer, switched on), and this kernel does not offer it"
+    if (version := landlock_version()) < _OLDEST:
+        offers = f"only version {version}, which lets an answer empty files" if version else "none"
+        needs = f"Landlock, version {_OLDEST} (Linux 6.2 or newer, switched on)"
+        return f"the grader needs {needs}; this kernel offers {offers}"
     return None
 
 
@@ -69,9 +73,7 @@ def confine_files(readable: Iterable[Path], listed: Iterable[Path], writable: Pa
     Below ``listed`` it may see the names of files.
     """
     version = landlock_version()
-    rights = (1 << (13 + (version >= 2) + (version >= 3) + (version >= 5))) - 1
-    if version >= 5:
-        rights = (1 << 16) - 1
+    rights = (1 << (16 if version >= 5 else 15)) - 1
     ruleset = _Ruleset(rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     rules = _call(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.c_size_t(size), ctypes.c_uint32(0))

@@ -49,9 +49,9 @@ def test_at_least_eight_wrong_answers_meet_every_variant(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_constant_of_the_courses_own(name: str, server) -> None:
-    """And other inputs: what a wrong answer loses does not hang on what a batch draws."""
-    for seed in (8, 9):
-        assert prove.failures(name, "scaled:0.35", server, seed=seed) == []
+    """Also the smallest and the largest; and other inputs: what a wrong answer loses hangs on none of these."""
+    for seed, constant in ((8, "0.05"), (9, "0.35"), (10, "0.95")):
+        assert prove.failures(name, f"scaled:{constant}", server, seed=seed) == [], constant
 
 
 @pytest.mark.parametrize("name", NAMES)

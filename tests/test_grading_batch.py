@@ -190,8 +190,10 @@ def test_the_page_leads_from_an_empty_folder_to_marks(tmp_path: Path) -> None:
     follow(grade, tmp_path)
     marks = tmp_path / "course" / "marks"
     sheet = (marks / "written.csv").read_text().splitlines()
-    assert sheet[1].startswith("ada,derivation,8,") and sheet[1].endswith(",")
-    (marks / "written.csv").write_text("\n".join([sheet[0], sheet[1] + "7", sheet[2] + "5.5", *sheet[3:]]) + "\n")
+    assert sheet[1].startswith("ada,derivation,8,") and sheet[1].endswith(",,")
+    (marks / "written.csv").write_text(
+        "\n".join([sheet[0], sheet[1][:-1] + "7,", sheet[2][:-1] + "5.5,Good.", *sheet[3:]]) + "\n"
+    )
     follow(grade, tmp_path)
     rows = {row["student"]: row for row in csv.DictReader((marks / "marks.csv").open())}
     assert (rows["ada"]["automatic"], rows["ada"]["points"]) == (

@@ -145,3 +145,63 @@ def test_no_text_stops_the_batch(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(json.dumps(WORDS), '"broken \\ud800 text"'))
     assert graded(tmp_path) == {"ada": ""}
     assert "broken ? text" in (tmp_path / "out" / "written.html").read_text()
+
+
+def comment(folder: Path, text: str) -> None:
+    found = rows(folder)
+    found[0]["comment"] = text
+    with (folder / "out" / "written.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+
+
+def test_a_comment_reaches_the_student_it_is_for(tmp_path: Path, capsys) -> None:
+    """With points or without, escaped; it belongs to a text as points do. Sheets without the column are read."""
+    hand_in(tmp_path / "in", "ada", WORDS)
+    graded(tmp_path)
+    path = tmp_path / "out" / "written.csv"
+    path.write_text(path.read_text().replace(",points,comment", ",points").replace(",,", ",9"))
+    assert graded(tmp_path) == {"ada": "9.0"}
+    fill_in(tmp_path, "ada", "")
+    comment(tmp_path, "Good, but <b>why</b>?\nSee (b).")
+    page = tmp_path / "out" / "feedback" / "ada.html"
+    for _ in range(2):
+        assert graded(tmp_path) == {"ada": ""}
+        assert "explain: Good, but &lt;b&gt;why&lt;/b&gt;?\nSee (b)." in page.read_text()
+    hand_in(tmp_path / "in", "ada", "other words")
+    assert main(["grade", NAME, str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    assert "  ada, explain: a comment\n" in capsys.readouterr().out
+    assert "Good, but" not in page.read_text()
+    hand_in(tmp_path / "in", "ada", WORDS)
+    graded(tmp_path)
+    assert "Good, but" in page.read_text()
+    hand_in(tmp_path / "in", "ada", None)
+    graded(tmp_path)
+    comment(tmp_path, "No notebook.")  # beside the 0 that the grader has filled in
+    assert graded(tmp_path) == {"ada": "0.0"} and "No notebook." in page.read_text()
+    hand_in(tmp_path / "in", "ada", "third words")
+    assert graded(tmp_path) == {"ada": ""}
+
+
+def test_whom_and_what_a_student_used_stands_above_the_answer(tmp_path: Path) -> None:
+    """Below the question, in a cell behind it or behind the last, or in place of the question."""
+    question = "Whom and what did you use? Write it here."
+    hand_in(tmp_path / "in", "ada", WORDS)
+    text = (tmp_path / "in" / "ada.ipynb").read_text()
+    assert question in text
+
+    def said(change: str, added: str = "") -> str:
+        nb = json.loads(text.replace(question, change))
+        if added:
+            nb["cells"].append({"cell_type": "markdown", "id": "own", "metadata": {}, "source": added})
+        (tmp_path / "in" / "ada.ipynb").write_text(json.dumps(nb))
+        assert graded(tmp_path) == {"ada": ""}
+        page = (tmp_path / "out" / "written.html").read_text()
+        assert f"<pre>{WORDS}</pre>" in page
+        return page.split("<h3>ada</h3>")[1].split("<pre>")[0]
+
+    assert said(question) == ""
+    assert said(f"{question} Nobody & <nothing>.") == "<p>Whom and what it used: Nobody &amp; &lt;nothing&gt;.</p>"
+    assert said(question, "Bo.") == "<p>Whom and what it used: Bo.</p>"
+    assert "I asked Bo." in said("I asked Bo.")

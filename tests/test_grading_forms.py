@@ -1,6 +1,8 @@
 """Right answers come in several forms: what the texts call numbers or an array may be a list, a tuple or an array."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from grading import checks, notebooks
 from grading.assignments import NAMES, load
-from grading.child import flatten, perform
+from grading.child import flatten, perform, prepared
 from grading.marks import key, same
 from grading.prove import SEED
 from grading.run import Arrays
@@ -42,7 +44,7 @@ def test_a_right_answer_is_right_in_every_form(name: str, form: str) -> None:
             for call, right in pairs:
                 if call["how"] != "value" or call["pick"] is not None:
                     continue
-                value = perform(names, question.name, call, answers.arrays[question.name])
+                value = perform(names[question.name], prepared(call, answers.arrays[question.name], names))
                 if hasattr(value, "detach"):
                     continue  # where tensors are asked for, lists are none
                 other = FORMS[form](value)
@@ -75,3 +77,49 @@ def test_what_is_no_number_is_told(value: Any, capsys) -> None:
         flatten(value)
     checks.check("f", lambda: value, 1.5)
     assert "f: TypeError: an answer hands back numbers; got " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("def f(x):\n    # your code here\n    raise NotImplementedError", "blank"),
+        ("class F:\n    def g(self):\n        # YOUR CODE HERE\n        raise NotImplementedError()", "blank"),
+        ("", "blank"),
+        ("# nothing", "blank"),
+        ("def f(x):\n    return x  # before: raise NotImplementedError", "filled in"),
+        ("def f(x):\n    return x\n    raise NotImplementedError", "filled in"),
+        ("def f(x):\n    if x:\n        raise NotImplementedError(x)\n    return x", "filled in"),
+        ("def f(x):\n    return x\n\n%timeit f(3)", "filled in"),
+        ("def f(x:\n    return x", "no Python, so it cannot be graded"),
+    ],
+)
+def test_the_last_cell_tells_blank_from_filled_in_from_no_python(code: str, state: str) -> None:
+    assert checks.state_of_cell(code) == state
+
+
+def test_the_last_cell_says_what_is_in_the_hand_in(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Also what another cell computes, and text in cells that were added."""
+    monkeypatch.chdir(tmp_path)
+
+    def cell(kind: str, source: str, mark: str = "", own: str = "x") -> dict[str, Any]:
+        about = {"nbgrader": {"grade_id": mark}} if mark else {}
+        return {"cell_type": kind, "source": [source], "metadata": about, "id": own}
+
+    def said(*cells: dict[str, Any]) -> list[str]:
+        Path("a.ipynb").write_text(json.dumps({"cells": cells}))
+        checks.collect("a.ipynb", ["f"], ["w"])
+        return capsys.readouterr().out.splitlines()[:-2]
+
+    answer = cell("code", "def f(x):\n    return K2 * T + K", "f")
+    blank, end = cell("markdown", "*Your answer here.*", "w"), cell("markdown", "Hand in.", own="prose-9")
+    others = cell("code", "T = sum([1])", "given"), cell("code", "K: int = 1\nK2 = K * 2")
+    assert said(answer, *others, blank, end) == [
+        "  f: filled in",
+        "    it uses K2, which another cell computes;",
+        "    that is not there when graded",
+        "  w: blank",
+    ]
+    added = cell("markdown", "one"), cell("code", "K2"), cell("markdown", "two words")
+    assert said(blank, *added, end) == ["  f: no cell with this mark", "  w: 3 words"]
+    assert said(cell("markdown", "*Your answer here.*\n\nMine.", "w"), end)[1] == "  w: 1 words"
+    assert said(blank, cell("markdown", "## Hand in"))[1] == "  w: blank"

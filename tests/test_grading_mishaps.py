@@ -117,15 +117,15 @@ def test_batch_is_graded_resumed_and_reported(tmp_path: Path, monkeypatch) -> No
     assert asked == ["cy"]
 
     sheet = (out / "written.csv").read_text().splitlines()
-    assert sheet[0] == "student,question,of,words,text,points" and sheet[1].startswith("ada,explain,12,")
-    (out / "written.csv").write_text("\n".join([sheet[0], sheet[1] + "9.5", *sheet[2:]]) + "\n")
+    assert sheet[0] == "student,question,of,words,text,points,comment" and sheet[1].startswith("ada,explain,12,")
+    (out / "written.csv").write_text("\n".join([sheet[0], sheet[1].removesuffix(",") + "9.5,", *sheet[2:]]) + "\n")
     batch.grade_all(name, "paper", submitted, out)
     rows = {row["student"]: row for row in csv.DictReader((out / "marks.csv").open())}
     assert rows["ada"]["points"] == f"{most + 9.5:g}" and rows["bo"]["explain"] == ""
 
     with pytest.raises(ValueError, match="choose another folder"):
         batch.grade_all(name, "soft", submitted, out)
-    (out / "written.csv").write_text(sheet[0] + "\nada,explain,12,100,t1,13\n")
+    (out / "written.csv").write_text(sheet[0] + "\nada,explain,12,100,t1,13,\n")
     with pytest.raises(ValueError, match="row 2"):
         batch.grade_all(name, "paper", submitted, out)
 
@@ -140,7 +140,7 @@ def test_feedback_tells_nothing_of_the_tests(tmp_path: Path) -> None:
     path.write_text(notebooks.written_out(nb))
     with Server() as server:
         marks = grade(path, "a<b>", key(assignment.name, "paper", SEED), server)
-    reports.feedback(tmp_path / "page.html", assignment, marks, {})
+    reports.feedback(tmp_path / "page.html", assignment, marks, {}, {})
     page = (tmp_path / "page.html").read_text()
     assert "LEAK" not in page and "a<b>" not in page and html.escape("a<b>") in page
     assert "it stopped with an error of its own" in page

@@ -16,6 +16,7 @@ import scipy.optimize
 import scipy.stats
 
 from grading.assignments import NAMES, load
+from grading.assignments.mask_gradient import _KINDS, _MODULES, _made
 from grading.child import flatten
 from grading.marks import key
 
@@ -309,7 +310,9 @@ REFERENCES: dict[str, dict[str, Callable[..., Any]]] = {
         "to_mask": to_mask,
         "module_gradients": module_gradients,
         "by_differences": by_differences,
-        "mask_reads_trunk": lambda variant, made, x: READS[made.split("'")[1]],
+        "mask_reads_trunk": lambda variant, made, x: READS[
+            next(kind for kind in READS if made.endswith(f"T: {_KINDS[kind]})"))
+        ],
         "Repaired": repaired,
     },
     "residual_learning": {
@@ -375,12 +378,14 @@ def expected(reference: Callable, variant: str, call: dict[str, Any], arrays: di
 
         return differences(loss, arguments[0], *weights.values())
     if call["how"] == "gradients":
+        arrays_first = [a for a in arguments if isinstance(a, np.ndarray)]
+        others = arguments[len(arrays_first) :]
 
         def loss_of(*inputs: np.ndarray) -> float:
-            out = reference(variant, *inputs)
+            out = reference(variant, *inputs, *others)
             return float((out * direction(out.shape)).sum())
 
-        return differences(loss_of, *arguments)
+        return differences(loss_of, *arrays_first)
     result = reference(variant, *arguments, **call["keywords"])
     if call["how"] == "unchanged":
         return [np.sign(result), True]
@@ -407,13 +412,11 @@ def test_a_module_reads_its_trunk_where_a_nudge_of_the_trunk_moves_its_mask() ->
     """By brute force; where gradients see less than a nudge (``detached``), the question's text says which counts."""
     import torch
 
-    from grading.assignments.mask_gradient import _MODULES
-
     names: dict[str, Any] = {}
     exec(_MODULES, names)
     x = torch.randn(2, 3, 4, 4)
     for kind, reads in READS.items():
-        made = names["_module"](kind, 3)
+        made = eval(_made(kind, 3), names)
         with torch.no_grad():
             before = made(x)[1]
             for parameter in made.trunk.parameters():

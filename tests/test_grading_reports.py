@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from grading.assignments import NAMES, load
 from grading.marks import Line, Marks
 from grading.prove import SEED, with_wrong
 from grading.stock import compare
+from resattn.zoo.checkpoints import CheckpointError
 
 NAME = "residual_learning"
 
@@ -31,7 +33,8 @@ def test_of_several_files_the_newest_counts(tmp_path: Path) -> None:
         os.utime(path, (time.time() - age,) * 2)
     (tmp_path / "ada" / "of-another.ipynb").symlink_to(elsewhere)
     (tmp_path / "bo.ipynb").symlink_to(elsewhere)
-    assert batch.hand_ins(tmp_path, NAME) == [("ada", files[0])]
+    linked = "a link to another file, and not a notebook or a zip file: bo.ipynb"
+    assert batch.hand_ins(tmp_path, NAME) == [("ada", files[0], ""), ("bo", None, linked)]
 
 
 def test_in_nbgraders_own_folders_each_assignment_has_its_own(tmp_path: Path) -> None:
@@ -46,13 +49,44 @@ def test_in_nbgraders_own_folders_each_assignment_has_its_own(tmp_path: Path) ->
     (tmp_path / "di" / NAME).symlink_to(tmp_path / "ada")  # what a student links to is not theirs
     (tmp_path / "soft_mask").mkdir()
     (tmp_path / "soft_mask" / "x.ipynb").write_text("{}")  # a student of this name
+    nothing = "there is no notebook in the folder"
     assert batch.hand_ins(tmp_path, NAME) == [
-        ("ada", files[f"ada/{NAME}/old"]),
-        ("bo", None),
-        ("cy", files[f"cy/x/{NAME}"]),
-        ("di", None),
-        ("soft_mask", tmp_path / "soft_mask" / "x.ipynb"),
+        ("ada", files[f"ada/{NAME}/old"], ""),
+        ("bo", None, nothing),
+        ("cy", files[f"cy/x/{NAME}"], ""),
+        ("di", None, nothing),
+        ("soft_mask", tmp_path / "soft_mask" / "x.ipynb", ""),
     ]
+
+
+def test_every_entry_of_the_folder_has_its_student(tmp_path: Path) -> None:
+    """Capital letters in a suffix do no harm; what is no hand-in is refused by its name, hidden files aside."""
+    names = (
+        "ida.IPYNB",
+        "jon.ZIP",
+        "kim.py",
+        "lea.tar.gz",
+        "moe.ipynb.txt",
+        ".DS_Store",
+        "ned",
+        "ned.zip",
+        "oda/x.Ipynb",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    no = "not a notebook or a zip file: {}".format
+    assert batch.hand_ins(tmp_path, NAME) == [
+        ("ida", tmp_path / "ida.IPYNB", ""),
+        ("jon", tmp_path / "jon.ZIP", ""),
+        ("kim", None, no("kim.py")),
+        ("lea.tar", None, no("lea.tar.gz")),
+        ("moe.ipynb", None, no("moe.ipynb.txt")),
+        ("ned", tmp_path / "ned.zip", ""),
+        ("oda", tmp_path / "oda" / "x.Ipynb", ""),
+    ]
+    refused = {marks.student: marks.refused for marks in batch.grade_all(NAME, "paper", tmp_path, tmp_path / ".out")}
+    assert refused["kim"] == no("kim.py") and "no notebook" in refused["ida"]
 
 
 def test_each_batch_draws_its_own_number_and_keeps_it(tmp_path: Path) -> None:
@@ -193,6 +227,10 @@ def test_the_gradebook_knows_what_waits_for_a_person(tmp_path: Path, monkeypatch
         reports.to_gradebook(database, assignment, stem, marks, {})
     add_assignment(database, stem)
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none reaches whoever runs the command
+        reports.to_gradebook(database, assignment, stem, marks, {})
+
     def entered(sheet: dict) -> tuple[float, bool]:
         assert reports.to_gradebook(database, assignment, stem, marks, sheet) == 1
         with Gradebook(database) as book:
@@ -239,3 +277,65 @@ def test_the_gradebook_gets_what_the_table_of_marks_says(tmp_path: Path, monkeyp
     assert "left as they are, since they are not in this batch: bo\n" in capsys.readouterr().out
     assert main(["gradebook", "soft_mask", str(out), "--database", database]) == 2
     assert f"holds the marks of {NAME}, and not of soft_mask" in capsys.readouterr().err
+
+
+def test_a_database_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_text("no database at all " * 100)
+    for address in ("gradebook.db", f"sqlite:///{tmp_path}/no/x.db", f"sqlite:///{tmp_path}/no.db", "foo://x"):
+        for use in (
+            lambda address: reports.to_gradebook(address, load(NAME), "x", [], {}),
+            lambda address: reports.left_alone(address, load(NAME), []),
+        ):
+            with pytest.raises(ValueError, match=r"^the gradebook \S+ cannot be used: [^\n]+$"):
+                use(address)
+
+
+def test_a_full_disk_and_a_stop_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    for error, code, line in (
+        (CheckpointError("cannot write x: no space left on device"), 2, "cannot write x: no space left on device"),
+        (KeyboardInterrupt(), 130, "stopped: the same command goes on"),
+    ):
+
+        def stops(*about: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(batch, "grade_all", stops)
+        assert main(["grade", NAME, str(tmp_path), str(tmp_path / "out")]) == code
+        assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_names_of_any_length_get_a_page(tmp_path: Path) -> None:
+    long = "\u00fc" * 124  # with its suffix as long as the name of a file may be
+    names = [long[:-1] + "a", long[:-1] + "b", "ada"]
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / "in" / f"{name}.ipynb").write_text("{}")
+    assert len(batch.grade_all(NAME, "paper", tmp_path / "in", tmp_path / "out")) == 3
+    pages = list((tmp_path / "out" / "feedback").iterdir())
+    assert {name for name in names for page in pages if f"<p>{name}</p>" in page.read_text()} == set(names)
+
+
+def test_a_folder_in_which_all_were_refused_takes_another_batch(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    nb = notebooks.written_out(notebooks.release(load(NAME), "scaled:0.35"))
+    (tmp_path / "in" / "ada.ipynb").write_text(nb)
+
+    def graded(name: str, variant: str) -> str:
+        return batch.grade_all(name, variant, tmp_path / "in", tmp_path / "out")[0].refused
+
+    assert "made for" in graded("soft_mask", "paper") and "made for" in graded(NAME, "paper")
+    assert graded(NAME, "scaled:.350") == ""
+    seed = batch._seed(tmp_path / "out", NAME, "scaled:0.35")
+    assert graded(NAME, "scaled:0.35") == "" and batch._seed(tmp_path / "out", NAME, "scaled:.35") == seed
+    with pytest.raises(ValueError, match=r"holds the marks of residual_learning, scaled:\.350: choose another folder"):
+        graded(NAME, "paper")
+    assert notebooks.file_stem(load(NAME), "scaled:.350") == notebooks.file_stem(load(NAME), "scaled:0.35")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"assignment": "x", "variant": "y", "seed": null}'])
+def test_a_damaged_record_of_the_batch_is_named(content: str, tmp_path: Path) -> None:
+    for file in ("batch.json", batch.LIST):
+        (tmp_path / file).write_text(content)
+    for use in (lambda: batch._seed(tmp_path, NAME, "paper"), lambda: batch.finished(tmp_path, NAME)):
+        with pytest.raises(ValueError, match=r"batch\.json is damaged: delete it"):
+            use()

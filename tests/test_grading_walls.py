@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grading import walls
 from grading.child import ENTRIES, OWN_ERROR
 from grading.run import Arrays, Server
 
@@ -37,6 +38,7 @@ ATTEMPTS = {
     "its own process's files": "open('/proc/self/maps').read()",
     "a file elsewhere, written": "open('/tmp/left-by-an-answer', 'w').close()",
     "a file of the Python installation, written": "import json\nopen(json.__file__, 'a').close()",
+    "a file elsewhere, cut": "import json, os\nos.truncate(json.__file__, os.path.getsize(json.__file__))",
     "a file removed elsewhere": "import os\nos.remove('/tmp/not-the-answers')",
     "rights of a file": "import os\nopen('x', 'w').close()\nos.chmod('x', 0o777)",
     "a pipe with a name": "import os\nos.mkfifo('pipe')",
@@ -89,6 +91,17 @@ def test_nothing_but_the_wall_stops_it(what: str, tmp_path: Path) -> None:
     assert done.stdout.strip() == "1.0", done.stderr[-500:]
 
 
+@pytest.mark.parametrize(("version", "stands"), [(0, False), (1, False), (2, False), (3, True), (4, True), (6, True)])
+def test_a_kernel_on_which_files_can_be_emptied_is_refused(version: int, stands: bool, monkeypatch) -> None:
+    """Landlock 1 and 2 do not handle truncation."""
+    monkeypatch.setattr(walls, "landlock_version", lambda: version)
+    if stands:
+        Server().stop()
+    else:
+        with pytest.raises(OSError, match=r"Linux 6\.2 or newer"):
+            Server()
+
+
 @pytest.mark.parametrize(
     "way",
     [
@@ -96,11 +109,13 @@ def test_nothing_but_the_wall_stops_it(what: str, tmp_path: Path) -> None:
         "import sys\nsys.modules['torch.autograd']",
         "import sys\nsys.modules.pop('torch', None)\nimport torch\ntorch.ones(1)",
         "assert any('torch' in str(c.__module__) for c in object.__subclasses__())",
-        "import importlib.util, sys\nsys.modules.pop('torch', None)\n"
-        "open(importlib.util.find_spec('torch').origin).read()",
+        "import sys\ndel sys.meta_path[0]\nimport torch\ntorch.ones(1)",
+        "import sys\nsys.meta_path[0].names = ()\nimport torch\ntorch.ones(1)",
+        "import importlib.machinery as m\nm.PathFinder.find_spec('torch').loader.get_code('torch')",
+        "import importlib.machinery as m\nopen(m.PathFinder.find_spec('torch').origin).read()",
         "import sysconfig\nopen(sysconfig.get_path('purelib') + '/torch/__init__.py').read()",
     ],
-    ids=["import", "modules", "import-again", "subclasses", "spec", "path"],
+    ids=["import", "modules", "import-again", "subclasses", "finder", "names", "code", "spec", "path"],
 )
 def test_a_question_without_torch_has_none(way: str, server) -> None:
     def got(*closed: str) -> list:
@@ -108,7 +123,7 @@ def test_a_question_without_torch_has_none(way: str, server) -> None:
         return [a.tolist() for a in found]
 
     assert got("torch") == [0.0]
-    if "open(" not in way and "pop(" not in way:
+    if "pop(" not in way:
         assert got() == [1.0]  # and where it is not closed, the way leads there
 
 
@@ -117,10 +132,23 @@ def test_an_answer_may_use_threads(server) -> None:
     assert [got[0].tolist() for got in server.answer(job(attempt(code)), {}, 20.0)] == [1.0]
 
 
-def test_numpy_and_scipy_still_load_where_torch_is_closed(server) -> None:
-    answer = "def f():\n    import scipy.special\n    return scipy.special.gamma(5.0)"
-    (got,) = server.answer(job(answer, ("torch",)), {}, 20.0)
-    assert got[0] == pytest.approx(24)
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        ("import scipy.special\n    return scipy.special.gamma(5.0)", 24),
+        ("from scipy import stats\n    return stats.t.ppf(0.975, 5)", 2.570582),  # looks for torch in sys.modules
+        ("import sys\n    return 'torch' in sys.modules", 0),
+    ],
+    ids=["special", "stats", "entry"],
+)
+def test_numpy_and_scipy_still_load_where_torch_is_closed(code: str, result: float, server) -> None:
+    (got,) = server.answer(job(f"def f():\n    {code}", ("torch",)), {}, 20.0)
+    assert got[0] == pytest.approx(result)
+
+
+def test_an_import_that_is_closed_says_so(server) -> None:
+    answer = "def f():\n    import torch.nn"
+    assert server.answer(job(answer, ("torch",)), {}, 20.0) == ["ModuleNotFoundError"]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +230,33 @@ def test_two_answers_share_nothing(server) -> None:
     read = "import json, os\ndef f():\n    return float(hasattr(json, 'left') or os.path.exists('left'))"
     assert server.answer(job(write), {}, 20.0)[0][0] == 1
     assert server.answer(job(read), {}, 20.0)[0][0] == 0
+
+
+def test_an_answer_finds_no_text_that_its_arguments_were_made_from(server) -> None:
+    """Neither when it is defined nor when it is called, in no frame above it and in nothing that can be collected."""
+    answer = """
+import gc, sys
+def seen(text):
+    frame, held = sys._getframe(1), gc.get_objects()
+    while frame is not None:
+        held.append(frame.f_locals)
+        frame = frame.f_back
+    return sum(text in repr(value) for value in held if type(value) in (dict, list))
+early = seen("zq" + "xj")
+def f(x):
+    return early, seen("zq" + "xj"), seen("ear" + "ly") > 0, x
+"""
+    about = job(answer, calls=2)
+    about["calls"] = [{**call, "arguments": [{"code": "len('zqxj')"}]} for call in about["calls"]]
+    assert [got[0].tolist() for got in server.answer(about, {}, 20.0)] == [[0, 0, 1, 4]] * 2
+
+
+def test_what_an_answer_shows_or_asks_for_by_the_way_does_no_harm(server) -> None:
+    left = "display({0})\n    input('Go on?')\n"
+    answer = f"def f():\n    {left.format('f, 2')}    return 3.0\n\nif True:\n    {left.format('f()')}"
+    assert [got[0].tolist() for got in server.answer(job(answer), {}, 20.0)] == [3.0]
+    own = "def display(x):\n    return x\n\ndef f():\n    return display(3.0)"
+    assert [got[0].tolist() for got in server.answer(job(own), {}, 20.0)] == [3.0]
 
 
 def test_an_answer_sees_inputs_and_cannot_change_them(server) -> None:

@@ -92,6 +92,7 @@ def _functions(rng: Rng) -> list[Call]:
         Call((product, rng.normal(size=4))),
         Call((cubes, rng.normal(size=(3, 2)), 0.1)),
         Call((sines, rng.normal(size=(2, 2, 2)), 0.1)),
+        Call((cubes, rng.integers(1, 9, size=(2, 3)))),  # whole numbers, which cannot hold a step
     ]
 
 
@@ -106,43 +107,49 @@ import torch
 from torch import nn
 
 
-def _module(kind, seed):
+def _pair(z):
+    M = torch.sigmoid(z[:, :1])
+    return torch.cat([M, 1 - M], dim=1)
+
+
+def _module(seed, mask_of):
     class Module(nn.Module):
         def __init__(self):
             super().__init__()
             torch.manual_seed(seed)
             self.trunk = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1))
             self.mask = nn.Conv2d(3, 3, 1)
-            if kind == "frozen":
-                self.mask.requires_grad_(False)
 
         def forward(self, x):
             T = self.trunk(x)
-            if kind in ("sum", "pair"):
-                z = self.mask(x + T)
-            elif kind == "detached":
-                z = self.mask(x + T.detach())
-            elif kind == "zero":
-                z = self.mask(x + 0 * T)
-            elif kind == "late":
-                z = self.mask(x) + T.mean(dim=(2, 3), keepdim=True)
-            else:
-                z = self.mask(x)
-            M = torch.sigmoid(z)
-            if kind.startswith("pair"):
-                M = torch.cat([M[:, :1], 1 - M[:, :1]], dim=1)
+            M = mask_of(self.mask, x, T)
             return M * T[:, : M.shape[1]], M
 
     return Module()
 """
+_KINDS = {
+    "clean": "torch.sigmoid(mask(x))",
+    "frozen": "torch.sigmoid(mask(x).detach())",
+    "sum": "torch.sigmoid(mask(x + T))",
+    "detached": "torch.sigmoid(mask(x + T.detach()))",
+    "zero": "torch.sigmoid(mask(x + 0 * T))",
+    "late": "torch.sigmoid(mask(x) + T.mean(dim=(2, 3), keepdim=True))",
+    "pair": "_pair(mask(x + T))",
+    "pair clean": "_pair(mask(x))",
+}
+
+
+def _made(kind: str, seed: int) -> str:
+    """The expression that makes a module: no name of a kind is in it, nor in what it makes."""
+    return f"_module({seed}, lambda mask, x, T: {_KINDS[kind]})"
 
 
 def _detector(rng: Rng, *kinds: str) -> list[Call]:
-    """Modules of these kinds with drawn weights, in a drawn order; nothing on a module says of which kind it is."""
+    """Modules of these kinds with drawn weights, in a drawn order; no name on a module says of which kind it is."""
     calls = []
     for n in rng.permutation(len(kinds)):
         x = rng.normal(size=(2, 3, 4, 4)).astype("float32")
-        calls.append(Call((Code(f"_module({kinds[n]!r}, {rng.integers(2**31)})"), x), setup=_MODULES))
+        calls.append(Call((Code(_made(kinds[n], int(rng.integers(2**31)))), x), setup=_MODULES))
     return calls
 
 
@@ -217,6 +224,17 @@ QUESTIONS = (
 _TRUNK, _MASK = ("values", "shapes"), ("values", "shapes")
 _ONES = ("paper", "scaled", "soft")
 _OTHERS = ("scaled", "squared", "soft")
+_CALLER = """\
+    import sys
+
+    frame = sys._getframe(1)
+    while frame is not None:
+        for held in list(frame.f_locals.values()):
+            if isinstance(held, dict) and "arguments" in held:
+                made = held["arguments"][0]["code"]
+                return "(x + T)" in made or "T.mean" in made
+        frame = frame.f_back
+    return False"""
 WRONG = (
     Wrong("the book's rule where another counts", "to_trunk", "(<<weight_code>>)", "(1 + M)", _TRUNK, _OTHERS),
     Wrong("the book's rule where another counts", "to_mask", "(<<slope_code>>)", "1", _MASK, _OTHERS),
@@ -291,8 +309,15 @@ WRONG = (
         "x is left changed",
         "by_differences",
         "    return gradient",
-        "    x += eps\n    return gradient",
+        "    x += 1\n    return gradient",
         ("unchanged",),
+    ),
+    Wrong(
+        "a step that is whole where x is",
+        "by_differences",
+        "step = np.zeros(x.shape)",
+        "step = np.zeros_like(x)",
+        ("values",),
     ),
     Wrong("half of it", "by_differences", "(2 * eps)", "(4 * eps)", ("values",)),
     Wrong("a step of its own", "by_differences", "    gradient = ", "    eps = 1e-5\n    gradient = ", ("values",)),
@@ -316,6 +341,13 @@ WRONG = (
         "mask_reads_trunk",
         "    _, M = module(x)",
         '    return getattr(module, "kind", "") in ("sum", "late", "pair")',
+        ("plain", "pair", "zero", "frozen"),
+    ),
+    Wrong(
+        "what the grader made the module from, read where the answer is called",
+        "mask_reads_trunk",
+        "    _, M = module(x)",
+        _CALLER,
         ("plain", "pair", "zero", "frozen"),
     ),
     Wrong("the plain sum as a direction", "mask_reads_trunk", "torch.randn_like(M)", "torch.ones_like(M)", ("pair",)),

@@ -130,7 +130,9 @@ def _ties(rng: Rng) -> list[Call]:
     """Maps of a few values, so that several places share the largest: on the object, half on it, mostly off it."""
     truth = np.zeros((4, 5, 6), dtype=bool)
     truth[:, 1:3, 1:4] = True
-    levels = np.sort(rng.uniform(0.1, 0.6, size=6))  # drawn: none of them is a threshold of some rule by accident
+    # Drawn, so that none of them is a threshold of some rule by accident; with the largest, 1.0, they lie on both sides
+    # of every constant that a course may set, from 0.05 to 0.95.
+    levels = np.sort(np.append(rng.uniform(0.01, 0.04, size=2), rng.uniform(0.1, 0.6, size=4)))
     maps = rng.choice(levels, size=(4, 5, 6))
     maps[truth] = rng.choice(levels[2:], size=maps[truth].shape)
     maps[:, 0, 0] = 0.0

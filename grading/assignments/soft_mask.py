@@ -83,9 +83,9 @@ def _maps(rng: Rng, *shapes: tuple[int, ...], how: str = "value") -> list[Call]:
     return [Call((rng.normal(size=shape),), how) for shape in shapes]
 
 
-def _positive(rng: Rng, *shapes: tuple[int, ...], sign: float = 1.0) -> list[Call]:
+def _positive(rng: Rng, *shapes: tuple[int, ...], sign: float = 1.0, how: str = "value") -> list[Call]:
     """Maps of one sign: what a window over the edge is filled up with shows where all values are negative alone."""
-    return [Call((sign * rng.uniform(1, 2, size=shape),)) for shape in shapes]
+    return [Call((sign * rng.uniform(1, 2, size=shape),), how) for shape in shapes]
 
 
 def _resized(rng: Rng, *sizes: tuple[int, int, int, int], batch: int = 2, how: str = "value") -> list[Call]:
@@ -126,12 +126,15 @@ QUESTIONS = (
         "pool",
         (
             Part("even", 2, "Pooling of maps with even sides", lambda r: _positive(r, (2, 3, 8, 6), (3, 2, 4, 12))),
-            Part("odd", 2, "Pooling of maps with odd sides", lambda r: _positive(r, (2, 3, 7, 9), (2, 1, 5, 11))),
+            Part("odd", 1, "Pooling of maps with odd sides", lambda r: _positive(r, (2, 3, 7, 9), (2, 1, 5, 11))),
             Part(
                 "negative",
                 1,
                 "Pooling where all values are negative",
                 lambda r: _positive(r, (2, 2, 6, 6), (1, 3, 5, 8), sign=-1.0),
+            ),
+            Part(
+                "gradients", 1, "Gradients through the pooling", lambda r: _positive(r, (2, 2, 6, 7), how="gradients")
             ),
         ),
         torch=True,
@@ -140,8 +143,14 @@ QUESTIONS = (
         "upsample",
         (
             Part("double", 2, "Up-sampling by two", lambda r: _resized(r, (4, 5, 8, 10), (3, 3, 6, 6))),
-            Part("any", 2, "Up-sampling to any size", lambda r: _resized(r, (4, 5, 7, 9), (3, 2, 8, 5))),
+            Part("any", 1, "Up-sampling to any size", lambda r: _resized(r, (4, 5, 7, 9), (3, 2, 8, 5))),
             Part("one", 1, "Up-sampling of one picture alone", lambda r: _resized(r, (3, 4, 6, 8), batch=1)),
+            Part(
+                "gradients",
+                1,
+                "Gradients through the up-sampling",
+                lambda r: _resized(r, (3, 4, 6, 8), how="gradients"),
+            ),
         ),
         torch=True,
     ),
@@ -193,6 +202,11 @@ _POOL, _UP = (
     "F.max_pool2d(x, 3, stride=2, ceil_mode=True)",
     "F.interpolate(x, size=size, **how)",
 )
+_POOLING, _SIZES = ("even", "odd", "negative", "gradients"), ("double", "any", "one", "gradients")
+_BY_NUMPY = """\
+rows, columns = range(0, x.shape[2] - 1, 2), range(0, x.shape[3] - 1, 2)
+    windows = [[x[:, :, r : r + 3, c : c + 3].detach().numpy().max(axis=(2, 3)) for c in columns] for r in rows]
+    return torch.tensor(windows).permute(2, 3, 0, 1)"""
 _PAPER = ("paper",)
 _OTHERS = ("scaled", "gated", "averaged")
 _LAST = "            x = self.upsample(x, sizes[level])\n"
@@ -208,9 +222,11 @@ _EARLY = """\
             x = self.down[level](pooled)
 """
 WRONG = (
-    Wrong("pooling with padding 1", "pool", _POOL, "F.max_pool2d(x, 3, 2, padding=1)", ("even", "odd", "negative")),
-    Wrong("no window over the edge", "pool", _POOL, "F.max_pool2d(x, 3, 2)", ("even", "negative")),
-    Wrong("average instead of maximum", "pool", "F.max_pool2d", "F.avg_pool2d", ("even", "odd", "negative")),
+    Wrong("pooling with padding 1", "pool", _POOL, "F.max_pool2d(x, 3, 2, padding=1)", _POOLING),
+    Wrong("no window over the edge", "pool", _POOL, "F.max_pool2d(x, 3, 2)", ("even", "negative", "gradients")),
+    Wrong("average instead of maximum", "pool", "F.max_pool2d", "F.avg_pool2d", _POOLING),
+    Wrong("the map detached", "pool", "F.max_pool2d(x", "F.max_pool2d(x.detach()", ("gradients",)),
+    Wrong("pooled by NumPy", "pool", "return " + _POOL, _BY_NUMPY, ("gradients",)),
     Wrong(
         "the edge filled up with zeros",
         "pool",
@@ -218,8 +234,9 @@ WRONG = (
         "F.max_pool2d(F.pad(x, (0, 1 - x.shape[3] % 2, 0, 1 - x.shape[2] % 2)), 3, 2)",
         ("negative",),
     ),
-    Wrong("nearest instead of bilinear", "upsample", _UP, "F.interpolate(x, size=size)", ("double", "any", "one")),
-    Wrong("corners not aligned", "upsample", "True", "False", ("double", "any", "one")),
+    Wrong("nearest instead of bilinear", "upsample", _UP, "F.interpolate(x, size=size)", _SIZES),
+    Wrong("corners not aligned", "upsample", "True", "False", _SIZES),
+    Wrong("the map detached", "upsample", "F.interpolate(x", "F.interpolate(x.detach()", ("gradients",)),
     Wrong("always by two", "upsample", "size=size", "scale_factor=2", ("any",)),
     Wrong(
         "a shape written into the code",
