@@ -253,8 +253,8 @@ def noise_control(runs: list[Run]) -> Iterator[Verdict]:
         yield f"{claim}, {network.upper()}", word, f"{difference} {unit}{late}"
 
 
-READERS = (told, told56, one_module, three_objects, unseen, cued56, cifar, additions, units, turned, noise)
-READERS += (noise_control,)
+CUED = (told, told56, one_module, three_objects, unseen, cued56)
+READERS = (*CUED, cifar, additions, units, turned, noise, noise_control)
 VERDICTS = {read.__name__: read for read in READERS}  # by question
 
 
