@@ -9,7 +9,7 @@ RUN  := $(VENV)/bin/python
 STAMP := $(VENV)/.ready-$(shell { cat requirements.txt pyproject.toml tools/make_venv.sh; pwd; } | cksum | tr ' ' -)
 
 CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
-CELL_TIMEOUT := 240
+CELL_TIMEOUT := 600
 # What trains, builds or starts other programs: make check leaves it to make test.
 SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli distributed experiments finetune_command finetuning grading \
                 grading_batch grading_mishaps grading_references grading_walls live look_command looking notebooks training \

@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from tools import first_figures
 from tools.chapter_rules import breaches
 
-CELL_SECONDS = 240  # a hung kernel fails after this
+CELL_SECONDS = 600  # a hung kernel fails after this; a processor without bfloat16 is only slow
 KERNEL_SETTINGS = """c = get_config()
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "dpi": 220}
 c.HistoryManager.enabled = False
