@@ -63,8 +63,8 @@ class LabelRun:
 SCENES = ["attention56_scenes", "attention56_scenes_seed1", "attention56_scenes_seed2", "attention56_scenes_nal"]
 CUED = [f"cued_{fusion}{seed}" for fusion in ("arl", "nal") for seed in ("", "_seed1", "_seed2")]
 LATER = ["cued56_arl", "cued56_nal", "cued_three_nal", "cued_left_out_nal", "attention56_cifar10_nal"]
-LATEST = [f"attention56_scenes_nal_seed{seed}" for seed in (1, 2)]
-RUNS = [LabelRun(name) for name in [*SCENES, *CUED, "attention56_cifar10", *LATER, *LATEST]]
+LATER += ["attention56_scenes_nal_seed1", "attention56_scenes_nal_seed2"]
+RUNS = [LabelRun(name) for name in [*SCENES, *CUED, "attention56_cifar10", *LATER]]
 
 
 def train(run: LabelRun, folder: Path, device: str) -> dict[str, Any]:

@@ -240,17 +240,22 @@ NOISE = {
 LATER_WORDS = ("leans", "more lies there", "less lies there")  # of the control; its rule has none for these cases
 
 
+def by_network(
+    found: dict[tuple[str, str], verdicts_of.Decided], asked: dict[str, tuple[str, str]]
+) -> Iterator[Verdict]:
+    """Verdicts by what was asked and network, each with its unit."""
+    for (key, network), (difference, word) in found.items():
+        claim, unit = asked[key]
+        late = ". The rule has no word for this; it was chosen when the runs had been read" * (word in LATER_WORDS)
+        yield f"{claim}, {network.upper()}", word, f"{difference} {unit}{late}"
+
+
 def noise(runs: list[Run]) -> Iterator[Verdict]:
-    for (asked, network), (difference, word) in verdicts_of.noise(runs).items():
-        claim, unit = NOISE[asked]
-        yield f"{claim}, {network.upper()}", word, f"{difference} {unit}"
+    return by_network(verdicts_of.noise(runs), NOISE)
 
 
 def noise_control(runs: list[Run]) -> Iterator[Verdict]:
-    for (asked, network), (difference, word) in verdicts_of.noise_control(runs).items():
-        claim, unit = CONTROL[asked]
-        late = ". The rule has no word for this; it was chosen when the runs had been read" * (word in LATER_WORDS)
-        yield f"{claim}, {network.upper()}", word, f"{difference} {unit}{late}"
+    return by_network(verdicts_of.noise_control(runs), CONTROL)
 
 
 CUED = (told, told56, one_module, three_objects, unseen, cued56)
