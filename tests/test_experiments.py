@@ -6,7 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -222,9 +222,21 @@ def test_a_run_on_photographs_from_end_to_end(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(cifar.data, "cifar10", tiny.__getitem__)
     monkeypatch.setattr(cifar, "RECIPE", replace(cifar.RECIPE, epochs=1))
     record = cifar.train(cifar.CifarRun("nal", 1), tmp_path, "cpu")
-    assert (record["network"], record["seed"], record["precision"]) == ("nal", 1, "bfloat16")
+    assert (record["network"], record["seed"], record["precision"]) == ("nal", 1, "float32")
     assert len(record["history"]) == 1 and 0 <= record["test_error"] <= 1
     json.dumps(record)
+
+
+def test_the_stored_runs_on_photographs_are_those_of_their_module() -> None:
+    runs = {run.key: run for run in cifar.RUNS}
+    records = zoo.load_records("cifar")
+    assert records
+    for record in records:
+        run = runs[record["key"]]
+        assert (record["network"], record["seed"], record["precision"]) == (run.network, run.seed, run.precision)
+        assert record["recipe"] == json.loads(json.dumps(asdict(cifar.RECIPE)))
+        config = resattn.create("attention56", num_classes=10, **cifar.NETWORKS[run.network]).config
+        assert record["config"] == json.loads(json.dumps(asdict(config)))
 
 
 def test_the_run_on_photographs_that_the_zoo_has_is_not_made_again(
