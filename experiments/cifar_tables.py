@@ -7,7 +7,7 @@ what differs from it in one thing: channel and spatial attention (Table 1), NAL 
 mask branch (Table 4), an equal twin without masks, whose parameters are in more units (as in Table 6); and with three
 modules a stage, the layout of Attention-128, ARL and NAL. *Data.* The first 4,000 training pictures and the first 5,000
 test pictures. *Recipe.* "quick" with one epoch more, four, so 248 steps; float32. *Seeds.* Four; a seed is new first
-weights, order and crops.
+weights, order and flips.
 
 *What decides.* This was not written down, and all seeds share one small set of training pictures, so the intervals
 speak of first weights and order alone. All that is read from these runs is exploratory. They stand where nothing larger

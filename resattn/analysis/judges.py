@@ -319,11 +319,11 @@ def telling_helps(records: Records) -> Judgement:
     limited = words.count("limited")
     none = all(word in ("not limited", "worse when told") for word in words)
     word = "refuted" if none else ("did not show", "holds in part", "holds")[limited]
-    untold, few = exchange.accuracies(records, "arl"), exchange.accuracies(records, "arl-all")[300]
+    curves = {arm: exchange.accuracies(records, arm) for arm in ("arl", "arl-all", "twin")}
     numbers = {f"at{found.labels}": str(found.difference) for found in told}
-    rate = exchange.exchange_rate(untold, few, 300)
+    for name, payer, masks in (("worth", "arl", 300), ("worth1000", "arl", 1000), ("twin1000", "twin", 1000)):
+        numbers[name] = str(exchange.exchange_rate(curves[payer], curves["arl-all"][masks], masks))
     deep = {arm: found for (arm, less), found in which_masks(load("told56")).items() if less == "untold"}
     told56 = {f"deep_{arm}": str(difference) for arm, (difference, _) in deep.items()}
     stand = sum(word in ("limited", "worse when told") for _, word in deep.values())
-    rates = dict(zip(("worth", "least", "most"), map(rate.worth, rate.reached), strict=True))
-    return word, numbers | told56 | rates | {"deep_stand": stand}
+    return word, numbers | told56 | {"deep_stand": stand}
