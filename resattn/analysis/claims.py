@@ -18,7 +18,7 @@ LATE = "†"
 WORDS = {
     "holds": "成立",
     "holds in part": "部分成立",
-    "did not show": "未显现",
+    "did not show": "未观察到",
     "refuted": "被推翻",
     "not tested": "未检验",
     "not tested yet": "尚未检验",
@@ -68,7 +68,7 @@ def verdict(claim: Claim, language: str = "en") -> Verdict:
 
 def table(language: str = "en") -> str:
     """All claims as an HTML table whose last column links the chapters. Raises ValueError for another language."""
-    heads = {"en": ("claim", "verdict", "what decides", "chapter"), "zh": ("论断", "结论", "决定性数字", "章")}
+    heads = {"en": ("claim", "verdict", "what decides", "chapter"), "zh": ("主张", "结论", "判定依据", "章")}
     rows = []
     for claim in CLAIMS:
         found = verdict(claim, language)
@@ -101,7 +101,7 @@ CLAIMS = (
         (
             "exploratory: last layer less the best of contrast and usual place, treated alike, points: pointing "
             "{pointing}, energy {energy}, IoU {iou}",
-            "探索性：最后一层减去对比度与常见位置中较好者（同样处理，百分点）：指点 {pointing}，能量 {energy}，"
+            "探索性：最后一层减去对比度与常见位置中较好者（同样处理，百分点）：指向命中率 {pointing}，能量 {energy}，"
             "IoU {iou}",
         ),
     ),
@@ -119,14 +119,14 @@ CLAIMS = (
     ),
     Claim(
         "sizes",
-        ("The printed sizes are those of the networks", "论文印出的参数量与网络相符"),
+        ("The printed sizes are those of the networks", "论文给出的参数量与网络相符"),
         ("Table 7", "表 7"),
         "02_network_overview",
         "authors_files",
         judges.printed_sizes,
         (
-            "{agree} of {all} within half a per cent; {name} is {off:+.1f} % off",
-            "{all} 个中 {agree} 个相差不到 0.5 %；{name} 相差 {off:+.1f} %",
+            "{agree} of {all} within half a per cent (a bound set here); {name} is {off:+.1f} % off",
+            "{all} 个中 {agree} 个相差不到 0.5 %（此界限由本书设定）；{name} 相差 {off:+.1f} %",
         ),
     ),
     Claim(
@@ -141,9 +141,10 @@ CLAIMS = (
         judges.one_mask_carries_the_choice,
         (
             "one swapped mask moves the answer in {arl} of 8 ARL and {nal} of 8 NAL networks (the rule asks for 7); on "
-            "average over all 16, {cued:.1f} % then name the cued object, {other:.1f} % the other",
+            "average over all 16, at the better module, {cued:.1f} % then name the cued object, {other:.1f} % the "
+            "other",
             "8 个 ARL 网络中有 {arl} 个、8 个 NAL 网络中有 {nal} 个，换掉一张掩码就换掉答案（规则要求 7 个）；"
-            "16 个网络平均 {cued:.1f} % 仍答被提示的物体，{other:.1f} % 答另一个",
+            "取两个模块中效果较大者，16 个网络平均 {cued:.1f} % 仍答目标物体，{other:.1f} % 答另一个物体",
         ),
     ),
     Claim(
@@ -245,12 +246,15 @@ CLAIMS = (
         "labels",
         gradient_judges.right_label_preferred,
         (
-            "by {low:.1f} to {high:.1f} %, in the last module of {preferring} of {networks} networks with three (with "
-            "two: {of_two} of {two}); none can block all wrong labels of a picture",
-            "{networks} 个三模块网络中有 {preferring} 个的最后模块如此（两模块：{two} 个中 {of_two} 个），"
+            "by {low:.1f} to {high:.1f} %, in the last module of {preferring} of {networks} networks with three "
+            "({early} of {named} named before; with two: {of_two} of {two}); none can block all wrong labels of a "
+            "picture",
+            "{networks} 个三模块网络中有 {preferring} 个的最后模块如此（事先列出的 {named} 个中 {early} 个；"
+            "两模块：{two} 个中 {of_two} 个），"
             "多 {low:.1f} 至 {high:.1f} %；"
             "没有掩码能挡住一张图片的所有错误标签",
         ),
+        late=True,
     ),
     Claim(
         "wrong-gradients",
@@ -262,7 +266,7 @@ CLAIMS = (
         (
             "log gain of wrongly less rightly labelled pictures, half the labels wrong, × 100: ARL {arl}, NAL {nal}; a "
             "filter has its interval below −2",
-            "一半标签错误时，错标图片的对数增益减去正确标注的（× 100）：ARL {arl}，NAL {nal}；区间在 −2 以下才算过滤",
+            "一半标签错误时，错标与正确标注图片的对数增益之差（× 100）：ARL {arl}，NAL {nal}；区间在 −2 以下才算过滤",
         ),
         late=True,
     ),
@@ -312,12 +316,14 @@ CLAIMS = (
         judges.naive_stacks_fail,
         (
             "nine modules on Scenes, error less that of no masks, points: NAL {nal1000} after 1,000 steps, {nal4000} "
-            "after 4,000; exploratory: ARL {arl} after 4,000, naive masks that start open {open} after 1,000. On "
+            "after 4,000, masks of one half {attenuation} after 1,000; exploratory: ARL {arl} after 4,000, naive masks "
+            "that start open {open} after 1,000. On "
             "4,000 CIFAR-10 pictures NAL less ARL is {cifar}, with no rule set before, and does not "
             "stand after correction",
-            "Scenes 上 9 个模块，错误率减去无掩码网络（百分点）：NAL 训练 1,000 步后 {nal1000}，4,000 步后 {nal4000}；"
+            "Scenes 上 9 个模块，错误率减去无掩码网络（百分点）：NAL 训练 1,000 步后 {nal1000}，4,000 步后 {nal4000}，"
+            "恒为二分之一的掩码 1,000 步后 {attenuation}；"
             "探索性：ARL 4,000 步后 {arl}，一开始就打开的朴素掩码 1,000 步后 {open}。"
-            "4,000 张 CIFAR-10 图片上 NAL 减 ARL 为 {cifar}，事先没有规则，校正后不成立",
+            "4,000 张 CIFAR-10 图片上 NAL 减 ARL 为 {cifar}，事先没有规则，校正后不显著",
         ),
         late=True,
     ),
@@ -354,7 +360,7 @@ CLAIMS = (
         judges.against_resnet152,
         (
             "never trained again here; the printed lead is {lead} ± {half} points, if the two err independently",
-            "本书没有重新训练；印出的领先为 {lead} ± {half} 个百分点（若两者的错误相互独立）",
+            "本书没有重新训练；论文给出的领先为 {lead} ± {half} 个百分点（若两者的错误相互独立）",
         ),
     ),
     Claim(
@@ -370,7 +376,7 @@ CLAIMS = (
         (
             "never trained here; the printed leads are {next} ± {next_half} points over ResNeXt-101, with fewer "
             "parameters, and {inception} ± {inception_half} over Inception-ResNet-v1",
-            "本书没有训练；印出的领先：对 ResNeXt-101（参数更少）{next} ± {next_half} 个百分点，"
+            "本书没有训练；论文给出的领先：对 ResNeXt-101（参数更少）{next} ± {next_half} 个百分点，"
             "对 Inception-ResNet-v1 {inception} ± {inception_half} 个百分点",
         ),
     ),
@@ -386,10 +392,10 @@ CLAIMS = (
             "is worth {worth} labels, one of 1,000 {worth1000}, to a twin without masks {twin1000} (brackets: all of "
             "1,000 resamples). In Attention-56 the gain is {deep_last} told at the last mask, "
             "{deep_all} told at all masks; {deep_stand} of 2 stand after correction",
-            "告知掩码后 ARL 增加的准确率（百分点）：300 个标签时 {at300}，3,000 个标签时 {at3000}；"
+            "以真实掩码监督后 ARL 增加的准确率（百分点）：300 个标签时 {at300}，3,000 个标签时 {at3000}；"
             "300 张掩码中的一张值 {worth} 个标签，1,000 张中的一张值 {worth1000} 个，"
             "对没有掩码的等参数网络值 {twin1000} 个（括号：1,000 次重抽样的范围）。"
-            "在 Attention-56 中，告知最后一张掩码增加 {deep_last}，告知全部掩码增加 {deep_all}"
+            "在 Attention-56 中，只监督最后一张掩码增加 {deep_last}，监督全部掩码增加 {deep_all}"
             "（校正后 2 项中有 {deep_stand} 项成立）",
         ),
     ),

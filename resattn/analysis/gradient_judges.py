@@ -108,6 +108,9 @@ def _shares(model: ResidualAttentionNetwork) -> dict[str, float]:
     return {"own": share(model), "swapped": swapped, "flat": blind, "factor": seeing, "named": named}
 
 
+NAMED_BEFORE = 11  # the networks that experiments.labels named before it measured; the others came later
+
+
 def right_label_preferred(records: Records) -> Judgement:
     """The rule of experiments.labels, for the last of three modules: "holds in part" if every network's prefers the
     right label and no lead of any module leaves ± 5 %, "holds" if the leads are larger, "did not show" if one
@@ -129,5 +132,8 @@ def right_label_preferred(records: Records) -> Judgement:
     small = all(abs(m["lead"][0]) + m["lead"][1] < 5 for run in records for m in run["modules"].values())
     leads = [run["modules"][deep[run["network"]]]["lead"][0] for run in records if run["network"] in deep]
     word = "did not show" if preferring < len(deep) else "holds in part" if small else "holds"
+    named = [run["network"] for run in records[:NAMED_BEFORE] if run["network"] in deep]
+    early = sum(stands[f"{name} {deep[name]}"] and ranks[name, deep[name]].mean < 0 for name in named)
     counts = {"preferring": preferring, "networks": len(deep), "of_two": of_two, "two": len(two)}
+    counts |= {"early": early, "named": len(named)}
     return word, {**counts, "low": min(leads), "high": max(leads)}
