@@ -13,8 +13,8 @@ three seeds only a large difference can be resolved; the interval is what is rep
 ± 1 point.
 
 *Precision.* ARL, NAL and the trunk of seed 0 in bfloat16. The other nine in float32, changed before any of the nine was
-run, and after the three had been read: the processor at hand now has no bfloat16 and takes five times as long to
-imitate it. So one pair, ARL and the twin of seed 0, mixes the two.
+finished (two had been begun in bfloat16 and were lost), and after the three had been read: the processor at hand now
+has no bfloat16 and takes five times as long to imitate it. So one pair, ARL and the twin of seed 0, mixes the two.
 
 Expected cost: on one core 76 minutes a run in bfloat16, 140 in float32: 25 core-hours. The twelfth, ARL with seed 0, is
 the zoo's attention56_cifar10, trained by this recipe, and tested, before this was written. (A first epoch made again
