@@ -228,6 +228,10 @@ BROKEN = {
         lambda nb: cell_with(nb, "plt.plot").update(outputs=cell_with(nb, "plt.plot").outputs * 2),
         "twice",
     ),
+    "a value beside the figure": (
+        lambda nb: cell_with(nb, "plt.plot").outputs.append(new_output("execute_result", {"text/plain": "3"})),
+        "beside its figure",
+    ),
     "too few exercises": (replace("ex-a\n```\n*", "{exercise-start}", "{note}"), "2 exercises"),
     "exercise without minutes": (replace("ex-a\n```\n*", "10 minutes", "a while"), "Difficulty N/5"),
     "exercise without solution": (replace("sol-b", "ex-b", "ex-a"), "'ex-b' has no solution"),

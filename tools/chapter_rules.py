@@ -193,8 +193,9 @@ def figures(nb: NotebookNode, name: str) -> Iterator[str]:
             yield f"{where} needs a caption (mystnb.figure.caption)"
         if not figure.get("name", "").startswith("fig-"):
             yield f"{where} needs a name that starts with 'fig-' (mystnb.figure.name)"
-        if sum(text.startswith(PICTURES) for text in output_texts(cell)) > 1:
-            yield f"{where} shows more than one figure, or one figure twice"
+        glued = [all(kind.startswith(GLUED) for kind in output.get("data", {"": ""})) for output in cell.outputs]
+        if glued.count(False) > 1:  # each would be a figure of this name
+            yield f"{where} shows something beside its figure, or the figure twice"
 
 
 def exercise_labels(nb: NotebookNode) -> list[str]:
