@@ -366,4 +366,7 @@ def test_the_preface_says_what_the_records_say():
     swaps = [run["swaps"] for run in runs if run["swaps"]]
     preface = " ".join((ROOT / "book" / "preface.md").read_text(encoding="utf-8").split())
     assert f"In {sum(map(judges.one_mask_carries, swaps))} of {len(swaps)} trained networks" in preface
+    for fusion, word in (("nal", "naive"), ("arl", "residual")):
+        own = [judges.one_mask_carries(run["swaps"]) for run in runs if run["network"] == fusion]
+        assert f"{sum(own)} of {len(own)} {word}" in preface
     assert judges.masks_beat_units(runs)[1]["inside"] == 2 and "within two points" in preface
