@@ -2,6 +2,7 @@
 
 import pytest
 
+from resattn import zoo
 from resattn.analysis import cues
 
 
@@ -108,3 +109,15 @@ def test_masks_may_carry_over_what_the_answer_does_not() -> None:
     stuck = run | {"by_masks": masks | {"new": [0.6, 0.4]}}  # the masks do not
     assert cues.masks_carry_over([run, carried, stuck]) == (1, False)
     assert cues.masks_carry_over([]) == (0, False)
+
+
+def test_the_sum_over_three_tasks_is_that_of_their_records() -> None:
+    turned, stays = {"stage1.attention1": [0.01, 0.9]}, {"stage1.attention1": [0.9, 0.01]}
+    two = [{"network": "arl", "seed": k, "swaps": swaps} for k, swaps in enumerate((turned, stays, turned))]
+    two.append({"network": "nal", "seed": 0, "swaps": turned})
+    assert cues.over_three_tasks(two, [], two[:1], "arl") == (3, 4)
+    assert cues.over_three_tasks(two, [], two[:1], "nal") == (1, 1)
+    three = zoo.load_records("three_objects")
+    for network in ("arl", "nal"):
+        own = cues.of(three, network)
+        assert cues.over_three_tasks([], three, [], network) == (cues.among_three(own)[0], len(own))

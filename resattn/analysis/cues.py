@@ -125,3 +125,12 @@ def attention_carries_over(runs: Runs) -> Decided:
     found = {a: paired(values[a], values[b]) for a, b in asked}
     stands = holm(found)
     return {(a, b): (found[a], in_words(found[a], stands[a], WORSE_BETTER)) for a, b in asked}
+
+
+def over_three_tasks(cued: Runs, three: Runs, deep: Runs, network: str) -> tuple[int, int]:
+    """In how many networks of a kind one mask carries the choice, and of how many, over ``experiments/cued.py``,
+    ``experiments/three_objects.py`` and ``experiments/cued56.py`` together: their masks' swaps, each by its own rule
+    (chapter 10). Exploratory: no rule foresaw the sum."""
+    two = [one_mask_carries(run["swaps"]) for run in (*of(cued, network), *of(deep, network))]
+    of_three = of(three, network)
+    return sum(two) + among_three(of_three)[0], len(two) + len(of_three)

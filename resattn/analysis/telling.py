@@ -14,18 +14,21 @@ FUSIONS = ("arl", "nal")
 Runs = Sequence[Mapping[str, Any]]
 
 
-def names_the_one_that_counts(cued: float, other: float) -> bool:
-    """Whether, of the answers that name either object, three in four name the one that counts (experiments.cued)."""
-    return cued >= 0.75 * (cued + other)
+def names_the_one_that_counts(cued: float, other: float, share: float = 0.75) -> bool:
+    """Whether, of the answers that name either object, three in four (experiments.cued), or another share, name the one
+    that counts."""
+    return cued >= share * (cued + other)
 
 
-def found_at(run: Mapping[str, Any]) -> int:
-    """The first step that was watched after which the network has found the cue; ``NEVER`` if there is none.
+def found_at(run: Mapping[str, Any], share: float = 0.75) -> int:
+    """The first step that was watched after which the network has found the cue, or this share of the answers follows
+    it; ``NEVER`` if there is none.
 
     >>> found_at({"looks": [[25, 0.1, 0.1], [50, 0.4, 0.1], [75, 0.5, 0.1]]})
     50
     """
-    return next((int(step) for step, cued, other in run["looks"] if names_the_one_that_counts(cued, other)), NEVER)
+    looks = run["looks"]
+    return next((int(step) for step, cued, other in looks if names_the_one_that_counts(cued, other, share)), NEVER)
 
 
 def arm(runs: Runs, fusion: str, name: str) -> list[Mapping[str, Any]]:
