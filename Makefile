@@ -12,8 +12,8 @@ CHAPTERS     := $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CELL_TIMEOUT := 600
 # What trains, builds or starts other programs: make check leaves it to make test.
 SLOW_TESTS   := $(patsubst %,tests/test_%.py,build_book cli distributed experiments finetune_command finetuning grading \
-                grading_batch grading_mishaps grading_references grading_walls live look_command looking notebooks training \
-                widgets zoo)
+                grading_batch grading_mishaps grading_references grading_walls keep_executed live look_command looking notebooks \
+                training widgets zoo)
 # What looks at the built book.
 BOOK_TESTS   := tests/test_book.py tests/test_browser.py tests/test_live_figures.py
 
@@ -65,9 +65,10 @@ lint: $(STAMP)
 check-package: $(STAMP)
 	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(addprefix --ignore ,$(BOOK_TESTS))
 
+# The book takes from here what has passed, so that a chapter runs once.
 check-notebooks: $(STAMP)
-	$(RUN) -m pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout $(CELL_TIMEOUT) \
-	    --nbval-sanitize-with tools/nbval_sanitize.cfg $(CHAPTERS)
+	$(RUN) -m pytest -q -p tools.keep_executed -n $(JOBS) --dist loadfile --nbval --nbval-current-env \
+	    --nbval-cell-timeout $(CELL_TIMEOUT) --nbval-sanitize-with tools/nbval_sanitize.cfg $(CHAPTERS)
 
 check-book: book
 	$(RUN) -m pytest -q -n $(JOBS) --dist loadgroup $(BOOK_TESTS)

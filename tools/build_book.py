@@ -5,7 +5,8 @@
 The chapters are executed first, ``jobs`` at a time, into the cache from which Sphinx takes them. Warnings are errors,
 and so is a cell that raises. A build starts from nothing, so that it cannot pass because an earlier, failed one had
 read the page with the warning; only executed notebooks are kept between builds, and those only while the package, the
-tested environment and the data at hand stay the same.
+tested environment and the data at hand stay the same. What `make test` has run for its comparison is among them
+(`tools.keep_executed`).
 """
 
 import argparse
@@ -56,6 +57,7 @@ class Book:
         self.built_from = root / "_build" / ".built-from"  # digest of what the book in html is made from; written last
         self.seconds = root / "_build" / ".seconds"  # what each chapter took when it last ran
         self.executed_with = root / "_build" / ".executed-with"  # digest of what executed notebooks depend on
+        self.settings = root / "_build" / ".ipython"  # of the kernels that execute them
 
     def _digest(self, paths: Iterable[Path], *more: str) -> str:
         digest = hashlib.sha256()
@@ -84,6 +86,14 @@ class Book:
     def is_current(self) -> bool:
         return _read(self.built_from) == self.digest()
 
+    def empty_stale_cache(self) -> None:
+        """Drop the executed notebooks, if what they depend on has changed."""
+        executed_with = self.execution_digest()
+        if _read(self.executed_with) != executed_with:
+            shutil.rmtree(self.executed, ignore_errors=True)
+        self.executed_with.parent.mkdir(exist_ok=True)
+        self.executed_with.write_text(executed_with)
+
     def execute(self, jobs: int) -> None:
         """Put the executed chapters of the table of contents into the cache, ``jobs`` side by side, the longest first.
 
@@ -91,6 +101,9 @@ class Book:
         """
         timeout = yaml.safe_load((self.root / "_config.yml").read_text())["execute"]["timeout"]
         cache = get_cache(str(self.executed))
+        for record in cache.list_project_records():
+            if not Path(record.uri).exists():  # a chapter that was renamed since
+                cache.remove_nb_from_project(record.pk)
         for document in parse_toc_yaml(self.root / "_toc.yml"):
             chapter = self.root / f"{document}.ipynb"
             if chapter.exists():
@@ -110,20 +123,17 @@ class Book:
 
     def build(self, jobs: int = 1) -> bool:
         """Build the book if it is not current; False if that failed or gave a warning."""
-        digest, executed_with = self.digest(), self.execution_digest()
+        digest = self.digest()
         if _read(self.built_from) == digest:
             print(f"{self.html / 'index.html'} is up to date")
             return True
         self.built_from.unlink(missing_ok=True)
         for stale in (self.html, self.root / "_build" / ".doctrees"):
             shutil.rmtree(stale, ignore_errors=True)
-        if _read(self.executed_with) != executed_with:
-            shutil.rmtree(self.executed, ignore_errors=True)
-        self.executed_with.parent.mkdir(exist_ok=True)
-        self.executed_with.write_text(executed_with)
+        self.empty_stale_cache()
 
         start = time.perf_counter()
-        with _kernel_settings(self.root / "_build" / ".ipython"):
+        with kernel_settings(self.settings):
             self.execute(jobs)
             print("Writing the pages", flush=True)
             jupyter_book = Path(sys.executable).with_name("jupyter-book")
@@ -157,7 +167,7 @@ def stated_minutes(chapter: Path) -> float:
 
 
 @contextmanager
-def _kernel_settings(folder: Path) -> Iterator[None]:
+def kernel_settings(folder: Path) -> Iterator[None]:
     """Kernels that start inside take KERNEL_SETTINGS, and nothing of the user's own profile."""
     profile = folder / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
