@@ -33,6 +33,16 @@ def test_a_line_is_not_broken_before_a_mark_or_inside_short_code(text: str, kept
     assert kept is None or f'<span class="kept">{kept}</span>' in page
 
 
+def test_the_first_figure_is_the_drawing_of_its_cell() -> None:
+    figure = '<figure><img alt="a" src="../_images/07.png" /></figure><img src="../_images/walk.png" />'
+    other = '<div class="cell tag_hide-cell"><img src="../_images/ab.svg" /></div>'
+    cell = '<div class="cell tag_first-figure tag_hide-cell"><img src="../_images/cd.svg" /></div>'
+    page = finish_page(PAGE % (figure + other + cell + other))
+    assert '<a class="enlarge" href="../_images/cd.svg"><img alt="a" src="../_images/cd.svg" /></a>' in page
+    assert "walk.png" in page and "07.png" not in page
+    assert "07.png" in finish_page(PAGE % (figure + other)), "no cell, no drawing"
+
+
 def test_a_translated_page_says_its_language_and_the_first_page_has_a_link(tmp_path: Path) -> None:
     (tmp_path / "book").mkdir()
     for name in ("tour", "tour_zh"):

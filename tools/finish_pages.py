@@ -57,6 +57,10 @@ START = f"""<!DOCTYPE html>
 <body><p><a href="book/preface.html">{TITLE}</a></p></body></html>
 """
 
+# The first figure of a chapter, a picture of pixels, and the drawing of the cell that draws it (tools/first_figures.py).
+FIRST_PICTURE = re.compile(r'(?<=src=")[^"]*_images/\d\d\.png(?=")')
+FIRST_DRAWING = re.compile(r'tag_first-figure\b.*?src="([^"]*_images/[^"/]+\.svg)"', re.DOTALL)
+
 # A chapter of the contents with pages below it: its link, and the arrow that folds them.
 FOLDED_PAGES = re.compile(r'(<li class="[^"]*has-children[^"]*"><a [^>]*>)([^<]*)(</a><details[^>]*>)<summary>')
 
@@ -99,6 +103,8 @@ def finish_page(text: str) -> str:
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     text = WITH_ITS_MARK.sub(_kept, text)
+    if drawing := FIRST_DRAWING.search(text):  # sharp at every size, and it follows the theme
+        text = FIRST_PICTURE.sub(drawing[1], text, count=1)
     return re.sub(r'(<figure\b[^>]*>\s*)((?:<div[^>]*>\s*)*)(<img\b[^>]*?src="([^"]+)"[^>]*/?>)', _enlarge, text)
 
 
