@@ -319,15 +319,15 @@ LOST = dict.fromkeys((60, 250, 1000, 4000), 0.1)
         (dict.fromkeys(LOST, 0.015), 0.0, "did not show"),
     ],
 )
-def test_naive_stacks_fail_by_the_rule_of_their_experiment(harm, arl, word):
-    found, numbers = judges.naive_stacks_fail(deep(harm, arl, spread=0.005))
+def test_naive_stacks_cost_by_the_rule_of_their_experiment(harm, arl, word):
+    found, numbers = judges.naive_stacks_cost(deep(harm, arl, spread=0.005))
     assert found == word and numbers["nal4000"].startswith(f"{100 * harm[4000]:+.1f}")
 
 
 def test_naive_stacks_are_judged_when_all_runs_are_there():
     runs = [run for run in deep(LOST) if (run["arm"], run["steps"], run["seed"]) != ("nal", 4000, 4)]
     with pytest.raises(judges.Unfinished, match="59 / 60"):
-        judges.naive_stacks_fail(runs)
+        judges.naive_stacks_cost(runs)
 
 
 def told(effect: float, spread: float = 0.0, seeds: int = 10) -> list[dict]:

@@ -313,7 +313,7 @@ CLAIMS = (
         ("Table 3", "表 3"),
         "07_attention_residual_learning",
         "depth",
-        judges.naive_stacks_fail,
+        judges.naive_stacks_cost,
         (
             "nine modules on Scenes, error less that of no masks, points: NAL {nal1000} after 1,000 steps, {nal4000} "
             "after 4,000, masks of one half {attenuation} after 1,000; exploratory: ARL {arl} after 4,000, naive masks "

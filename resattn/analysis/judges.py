@@ -201,7 +201,7 @@ DEPTH_ASKS |= {"attenuation": ("half", "plain", 1000), "learned": ("nal", "half"
 DEPTH_ASKS |= {"gradients": ("adam", "nal", 1000), "start": ("open", "nal", 1000)}
 
 
-def naive_stacks_fail(records: Records) -> Judgement:
+def naive_stacks_cost(records: Records) -> Judgement:
     """The rule of experiments.depth, nine modules: error of NAL less that of no masks is one of eight comparisons at
     each of four lengths; Holm. "holds" if it stands at the two longest, and ARL's interval at the longest, which no
     rule foresaw, excludes two points more errors than no masks; "refuted" if nothing stands and the longest lies
