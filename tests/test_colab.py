@@ -116,11 +116,15 @@ BECOMES = {
         "{cite:t}`he2016preact,he2016resnet`",
         "[He et al. (2016b)](https://arxiv.org/abs/1603.05027), [He et al. (2016a)](https://arxiv.org/abs/1512.03385)",
     ),
-    "page that needs the book": ("[*Try it*](../book/try_it.md)", "*Try it* (in the built book)"),
+    "page that needs the book": (
+        "[*Try it*](../book/try_it.md)",
+        "*Try it* (in the [built book](https://github.com/some/one#read-and-run))",
+    ),
     "still of a live figure": (
-        "```{figure} ../book/_static/live/a.png\n:name: fig-a\nA line.\n```",
+        "```{figure} ../book/_static/live/a.png\n:name: fig-a\nA line. In the page: set its slope.\n```",
         "![](https://raw.githubusercontent.com/some/one/main/book/_static/live/a.png)\n\n"
-        "*Fig. 5.1. A line. (Here a still; in the built book it answers to your hand.)*",
+        "*Fig. 5.1. A line. (Here a still; in the [built book](https://github.com/some/one#read-and-run) it answers "
+        "to your hand.)*",
     ),
     "figure": ("see {numref}`fig-a` and {numref}`figure %s <fig-a>`", "see Fig. 5.1 and figure 5.1"),
     "equation": ("by {eq}`eq-a`", "by (5.2)"),

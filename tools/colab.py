@@ -53,7 +53,8 @@ def _launch(name: str, page: Page) -> str:
     return (
         f"Open in [Colab]({page.edition(name)}) or [Kaggle]({kaggle}). This edition is made from the book's own "
         f"[{name}]({page.file(name)}); figures, equations and exercises have the book's numbers. Drawn "
-        "figures appear when you run the cells."
+        "figures, and what solutions print, appear when you run the cells. Words such as *ARL*, *resolved* and "
+        f"*exploratory*, and what ± says, are in the [glossary]({page.file('../book/glossary.md')})."
     )
 
 
@@ -77,7 +78,7 @@ def _code(cell: NotebookNode, page: Page) -> list[NotebookNode]:
     elif {"hide-input", "hide-cell"} & set(tags):
         title = f"Code of {number}" if number else "Code"
     metadata: dict[str, Any] = {**FOLDED} if title else {}
-    if {"hide-output", "hide-cell"} & set(tags):
+    if {"hide-output", "hide-cell"} & set(tags) and not number:  # what has a caption is looked at
         metadata["jupyter"] = {**metadata.get("jupyter", {}), "outputs_hidden": True}
         metadata["collapsed"] = True
     plain = nbformat.from_dict(cell)

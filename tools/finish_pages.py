@@ -57,7 +57,7 @@ START = f"""<!DOCTYPE html>
 <body><p><a href="book/preface.html">{TITLE}</a></p></body></html>
 """
 
-# The first figure of a chapter, a picture of pixels, and the drawing of the cell that draws it (tools/first_figures.py).
+# The first figure of a chapter, a picture of pixels, and the drawing of its cell (tools/first_figures.py).
 FIRST_PICTURE = re.compile(r'(?<=src=")[^"]*_images/\d\d\.png(?=")')
 FIRST_DRAWING = re.compile(r'tag_first-figure\b.*?src="([^"]*_images/[^"/]+\.svg)"', re.DOTALL)
 

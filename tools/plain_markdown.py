@@ -27,6 +27,7 @@ BOXES = {
 }  # fmt: skip
 CODE = {"code-block", "code", "sourcecode"}
 LIVE_PAGE, LIVE_STILLS = "../book/try_it.md", "../book/_static/live/"  # what moves in the page, and in no notebook
+IN_THE_PAGE = re.compile(r"\s*In the page:? [^.]*\.")
 
 
 @dataclass
@@ -39,6 +40,10 @@ class Page:
     glued: Mapping[str, str] = field(default_factory=dict)
     solution: str = ""  # "Solution to Exercise 5.2" between solution-start and solution-end
     begun: set[str] = field(default_factory=set)  # the solutions of which a part has been folded
+
+    @property
+    def book(self) -> str:
+        return f"[built book](https://github.com/{self.repository}#read-and-run)"
 
     def edition(self, name: str) -> str:
         """Where a chapter opens on Colab."""
@@ -56,7 +61,11 @@ class Page:
         """A label as the page shows it, with a link where it stands in another chapter."""
         label = self.labels[name]
         text = label.title if label.kind == "heading" else f"{KINDS[label.kind]} {label.number}".strip()
-        return text if label.page == self.name else f"[{text}]({self.edition(label.page)})"
+        return self.linked(text, label.page)
+
+    def linked(self, text: str, chapter: str) -> str:
+        """A text that names something, with a link where it stands in another chapter."""
+        return text if chapter == self.name else f"[{text}]({self.edition(chapter)})"
 
 
 def _title_and_target(text: str) -> tuple[str, str]:
@@ -81,7 +90,7 @@ def _role(role: str, text: str, page: Page) -> str:
     if role in CITED:
         return _cited(role, text, page)
     if role == "eq":
-        return f"({page.labels[target].number})"
+        return page.linked(f"({page.labels[target].number})", page.labels[target].page)
     if role == "numref":
         number = page.labels[target].number
         return re.sub(r"%s|\{number\}", number, title) if title else page.reference(target)
@@ -115,7 +124,7 @@ def _link(found: re.Match[str], page: Page) -> str:
         return text or page.reference(target[1:])
     path = target.split("#")[0]
     if path == LIVE_PAGE:
-        return f"{text} (in the built book)"
+        return f"{text} (in the {page.book})"
     if re.fullmatch(r"\d\d_\w+\.ipynb", path):
         return f"[{text}]({page.edition(path)})"
     return f"[{text}]({page.file(path)})"
@@ -198,7 +207,7 @@ def _figure(block: Block, page: Page) -> str:
     number = f"{page.reference(block.options['name'])}. " if "name" in block.options else ""
     caption = " ".join(_inline(block.body, page).split())
     if block.argument.startswith(LIVE_STILLS):
-        caption += " (Here a still; in the built book it answers to your hand.)"
+        caption = IN_THE_PAGE.sub("", caption).strip() + f" (Here a still; in the {page.book} it answers to your hand.)"
     return "\n\n".join([*lines, f"*{number}{caption}*"] if number or caption else lines)
 
 

@@ -335,7 +335,8 @@ CLAIMS = (
         "cifar_tables",
         judges.less_error_than("local"),
         (
-            "error with local convolutions less error, 4,000 CIFAR-10 pictures, points: {d0}; no rule was set before",
+            "error with local convolutions minus error with the encoder-decoder, 4,000 CIFAR-10 pictures, points: "
+            "{d0}; no rule was set before",
             "4,000 张 CIFAR-10 图片上局部卷积掩码多出的错误率（百分点）：{d0}；事先没有规则",
         ),
     ),
@@ -347,7 +348,7 @@ CLAIMS = (
         "cifar_tables",
         judges.less_error_than("channel", "spatial"),
         (
-            "error more than f1's, 4,000 CIFAR-10 pictures, points: f2 {d0}, f3 {d1}; no rule was set before",
+            "error minus that with f1, 4,000 CIFAR-10 pictures, points: f2 {d0}, f3 {d1}; no rule was set before",
             "4,000 张 CIFAR-10 图片上比 f1 多出的错误率（百分点）：f2 {d0}，f3 {d1}；事先没有规则",
         ),
     ),
