@@ -28,6 +28,9 @@ DARK = {
         "#eef1f4": "#2a313a",
         "#22272e": "#e6e9ed",
         "#6e7781": "#9aa5b1",
+        "#d8dde2": "#333b45",  # lines of the grid
+        "#dde2e7": "#333b45",
+        "#c3c9d0": "#4a545f",
     },
     "g": {"#22272e": "#e6e9ed", "#6e7781": "#9aa5b1", "#000000": "#e6e9ed"},
     "use": {"#ffffff": "#14181e", "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
@@ -157,6 +160,7 @@ def themed(drawing: str) -> str:
         if (part, light) != ("stroke", "#ffffff")
         and not ((tag, light) == ("use", "#ffffff") and "<image" in drawing)  # white dots on a picture stay white
     ]
+    rules.append('pattern > rect[fill="#ffffff"] { fill: #14181e; }')  # the ground of a hatch
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
     rules += _letters(LETTERS_DARK)

@@ -45,7 +45,18 @@ document.addEventListener("DOMContentLoaded", () => {
     const room = Math.min(box.clientWidth / box.scrollWidth, formula.clientWidth / formula.scrollWidth);
     if (room < 1) box.style.fontSize = `${Math.max(99 * room, 70)}%`;
   });
-  const arrange = () => { fit(); reachable(); };
+  // So is one inside a line, of which the theme would cut off what is wider. (Its hidden speech has a width too.)
+  const fitInLine = () => document.querySelectorAll("article span.math").forEach((span) => {
+    const formula = span.querySelector("mjx-container");
+    let box = span.parentElement;
+    while (box && getComputedStyle(box).display.startsWith("inline")) box = box.parentElement;
+    if (!formula || !box || !box.clientWidth || box.matches("td, th")) return;
+    span.style.fontSize = "";
+    const style = getComputedStyle(box), room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const share = room / formula.getBoundingClientRect().width;
+    if (share < 1) span.style.fontSize = `${Math.max(97 * share, 70)}%`;
+  });
+  const arrange = () => { fit(); fitInLine(); reachable(); };
   Promise.resolve(window.MathJax?.startup?.promise).then(arrange);
   addEventListener("resize", arrange);
   document.addEventListener("toggle", arrange, true);  // what was folded had no width

@@ -93,7 +93,7 @@ live.figure("cue", async function (host, options) {
       const of = i < 2 ? i : cue, shares = live.softmax(shown[i].logits), first = best(shares), values = overChannels(masks[i], c);
       view.title.textContent = i < 2 ? `${capital(inWords[of])} frame: ${sides[of]} counts` : `${capital(inWords[of])} frame, mask ${BY[state.by]}`;
       paintPicture(view.x, both[state.index][of]);
-      view.x.setAttribute("aria-label", `A ${names[0]} on the left, a ${names[1]} on the right, ${inWords[of]} frame`);
+      view.x.setAttribute("aria-label", `Left ${names[0]}, right ${names[1]}, ${inWords[of]} frame`);
       paintMap(view.mask, values, masks[i].H, masks[i].W, "mask", 0, 1);
       const W = masks[i].W, half = [0, 1].map((side) => { const part = values.filter((_, p) => (p % W < W / 2) === (side === 0)); return part.reduce((a, b) => a + b, 0) / part.length; });
       view.mask.setAttribute("aria-label", `Mask of ${stage(name)}: mean ${half[0].toFixed(2)} in the left half, ${half[1].toFixed(2)} in the right half`);
