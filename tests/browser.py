@@ -85,14 +85,19 @@ def untypeset(page: Page) -> list[str]:
 
 
 def cut_formulas(page: Page) -> list[str]:
-    """Displayed formulas that are wider than their box, or run into their number."""
+    """Displayed formulas that are wider than their box, or run into their number; formulas in a line that are wider
+    than their paragraph."""
     return page.evaluate("""() => [...document.querySelectorAll("article div.math")].filter((math) => {
         const formula = math.querySelector("mjx-container > mjx-math, mjx-mtable") ?? math;
         const number = math.querySelector(".eqno");
         const drawn = formula.getBoundingClientRect(), beside = number?.getBoundingClientRect();
         const room = beside && beside.bottom > drawn.top ? beside.left : math.getBoundingClientRect().right;
         return math.clientWidth > 0 && (math.scrollWidth > math.clientWidth + 1 || drawn.right > room + 1);
-    }).map((math) => math.id || math.textContent.slice(0, 40))""")
+    }).concat([...document.querySelectorAll("article span.math")].filter((math) => {
+        const formula = math.querySelector("mjx-container > mjx-math"), box = math.closest("p, li, dd, figcaption");
+        if (!formula || !box?.clientWidth || box.closest("td, th")) return false;
+        return formula.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
+    })).map((math) => math.id || math.textContent.slice(0, 40))""")
 
 
 def hiding_boxes(page: Page) -> list[str]:
