@@ -15,14 +15,14 @@ import pytest
 from jupyter_cache import get_cache
 from jupyter_cache.executors.utils import create_cache_bundle
 from nbformat import NotebookNode
-from nbval.plugin import IPyNbCell, IPyNbFile
+from nbval.plugin import IPyNbCell
 
 from tools.build_book import Book, kernel_settings
 
-FIGURES = ("image/svg+xml",)  # as the book's kernels draw them; nbval leaves image/png out by itself
+FIGURE = "image/svg+xml"  # as the book's kernels draw them; nbval leaves image/png out by itself
 WIDGET = "application/vnd.jupyter.widget-view+json"
 STARTED = pytest.StashKey[float]()
-PASSED = pytest.StashKey[dict[int, list[NotebookNode]]]()  # number of a cell -> its outputs
+PASSED = pytest.StashKey[list[list[NotebookNode]]]()  # the outputs of each cell, in their order
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,34 +37,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> object:
-    if isinstance(item, IPyNbCell):
-        chapter = item.parent
-        if STARTED not in chapter.stash:
-            chapter.stash[STARTED], chapter.stash[PASSED] = time.perf_counter(), {}
-            chapter.skip_compare = (*chapter.skip_compare, *FIGURES)
-    return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> object:
+    if not isinstance(item, IPyNbCell):
+        return (yield)
+    chapter = item.parent
+    if STARTED not in chapter.stash:
+        chapter.stash[STARTED], chapter.stash[PASSED] = time.perf_counter(), []
+        chapter.skip_compare = (*chapter.skip_compare, FIGURE)
     result = yield  # a cell that fails leaves here
-    if isinstance(item, IPyNbCell):
-        chapter = item.parent
-        passed = chapter.stash[PASSED]
-        passed[item.cell_num] = item.test_outputs
-        if len(passed) == sum(cell.cell_type == "code" for cell in chapter.nb.cells):
-            keep(Book(item.config.rootpath), chapter, time.perf_counter() - chapter.stash[STARTED])
+    passed = chapter.stash[PASSED]
+    passed.append(item.test_outputs)
+    if len(passed) == sum(cell.cell_type == "code" for cell in chapter.nb.cells):
+        keep(Book(item.config.rootpath), chapter.path, passed, time.perf_counter() - chapter.stash[STARTED])
     return result
 
 
-def keep(book: Book, chapter: IPyNbFile, seconds: float) -> None:
-    """Put a chapter whose every cell has passed into the cache of the book."""
-    outputs = [chapter.stash[PASSED][number] for number in range(len(chapter.stash[PASSED]))]
+def keep(book: Book, chapter: Path, outputs: list[list[NotebookNode]], seconds: float) -> None:
+    """Put a chapter whose every cell has passed, with the outputs of its cells, into the cache of the book."""
     if any(WIDGET in output.get("data", {}) for found in outputs for output in found):
         return
     cache = get_cache(str(book.executed))
-    project = cache.get_project_notebook(cache.add_nb_to_project(str(Path(chapter.path))).pk)
+    project = cache.get_project_notebook(cache.add_nb_to_project(str(chapter)).pk)
     code = (cell for cell in project.nb.cells if cell.cell_type == "code")
     for count, (cell, found) in enumerate(zip(code, outputs, strict=True), start=1):
         cell.execution_count, cell.outputs = count, found
