@@ -23,8 +23,8 @@ SPEECH_KEPT = ("base.json", "en.json")
 # Colours of matplotlib's drawings that a dark page turns round: ink, greys, and the white behind everything.
 DARK = {
     "path": {
-        "#ffffff": "#14181e",
-        "white": "#14181e",
+        "#ffffff": "#121212",
+        "white": "#121212",
         "#eef1f4": "#2a313a",
         "#22272e": "#e6e9ed",
         "#6e7781": "#9aa5b1",
@@ -33,7 +33,7 @@ DARK = {
         "#c3c9d0": "#4a545f",
     },
     "g": {"#22272e": "#e6e9ed", "#6e7781": "#9aa5b1", "#000000": "#e6e9ed"},
-    "use": {"#ffffff": "#14181e", "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
+    "use": {"#ffffff": "#121212", "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
 }
 
 
@@ -53,6 +53,8 @@ WITH_ITS_MARK = re.compile(
     r'(?:(<code class="docutils literal notranslate">(?:<span class="pre">[^<]*</span> ?)+</code>)([,.;:!?)]*)'
     r'|(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)]+))'
 )
+# The space between a number and %, or ± and a number, where a browser may break the line; and what is passed over.
+NUMBER_AND_SIGN = re.compile(r"<(pre|code|script|style|title)\b.*?</\1>|<[^>]*>|(?<=\d) (?=%)|(?<=±) (?=\d)", re.DOTALL)
 SHORT = 16  # letters of code that always fit
 START = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8" /><title>{TITLE}</title>
@@ -106,6 +108,7 @@ def finish_page(text: str) -> str:
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     text = WITH_ITS_MARK.sub(_kept, text)
+    text = NUMBER_AND_SIGN.sub(lambda found: "&#160;" if found[0] == " " else found[0], text)
     if drawing := FIRST_DRAWING.search(text):  # sharp at every size, and it follows the theme
         text = FIRST_PICTURE.sub(drawing[1], text, count=1)
     return re.sub(r'(<figure\b[^>]*>\s*)((?:<div[^>]*>\s*)*)(<img\b[^>]*?src="([^"]+)"[^>]*/?>)', _enlarge, text)
@@ -160,7 +163,7 @@ def themed(drawing: str) -> str:
         if (part, light) != ("stroke", "#ffffff")
         and not ((tag, light) == ("use", "#ffffff") and "<image" in drawing)  # white dots on a picture stay white
     ]
-    rules.append('pattern > rect[fill="#ffffff"] { fill: #14181e; }')  # the ground of a hatch
+    rules.append('pattern > rect[fill="#ffffff"] { fill: #121212; }')  # the ground of a hatch
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
     rules += _letters(LETTERS_DARK)

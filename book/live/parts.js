@@ -120,6 +120,7 @@
   }
 
   const minus = (number) => String(number).replace(/^-/, "−");
+  const decimal = (number, digits = 2) => minus(number.toFixed(digits));
   const percent = (share) => share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
   const best = (shares) => shares.indexOf(Math.max(...shares));
 
@@ -268,6 +269,6 @@
   }
 
   live.parts = {
-    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, el, gallery, latest, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
+    COLOURS, answers, best, button, card, chart, choice, colourBar, colourOf, decimal, el, gallery, latest, newId, oncePerFrame, overChannels, paint, paintMap, paintPicture, percent, picture, placed, select, slider, unpack,
   };
 })((globalThis.live = globalThis.live || {}));

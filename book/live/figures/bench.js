@@ -5,7 +5,7 @@
  */
 live.figure("bench", async function (host, options) {
   "use strict";
-  const { answers, best, button, card, choice, colourBar, el, gallery, latest, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, placed, select, slider, unpack } = live.parts;
+  const { answers, best, button, card, choice, colourBar, decimal, el, gallery, latest, oncePerFrame, overChannels, paintMap, paintPicture, percent, picture, placed, select, slider, unpack } = live.parts;
   const TITLES = { attention56_scenes: "ARL", attention56_scenes_nal: "NAL", attention56_scenes_trunk: "no masks", attention56_cifar10: "ARL, CIFAR-10" };
   const names = (options.networks || Object.keys(TITLES).join(" ")).split(" ");
   const set = await live.get("pictures/scenes"), pictures = unpack(set), size = set.size, P = size * size;
@@ -154,8 +154,8 @@ live.figure("bench", async function (host, options) {
       const peak = best(Array.from(maps[i])), least = Math.min(...maps[i]), own = state.scale === "own";
       paintMap(map, maps[i], H, W, M ? "mask" : "features", own ? least : 0, own ? maps[i][peak] : M ? 1 : most[i]);
       const c = Math.min(state.channel, now.modules[i].trunk.C - 1);
-      range.textContent = `${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}${c < 0 ? "" : `, channel ${c + 1}`}`;
-      const words = `${title}, ${{ mask: "mask", trunk: "trunk output", product: "what passes" }[state.view]}: from ${least.toFixed(2)} to ${maps[i][peak].toFixed(2)}, highest in row ${1 + Math.floor(peak / W)} of ${H}, column ${1 + peak % W}`;
+      range.textContent = `${decimal(least)} to ${decimal(maps[i][peak])}${c < 0 ? "" : `, channel ${c + 1}`}`;
+      const words = `${title}, ${{ mask: "mask", trunk: "trunk output", product: "what passes" }[state.view]}: from ${decimal(least)} to ${decimal(maps[i][peak])}, highest in row ${1 + Math.floor(peak / W)} of ${H}, column ${1 + peak % W}`;
       map.setAttribute("aria-label", words);
       map.title = words;
       if (state.place && state.place.name === state.modules[i]) places.mark(state.place.x, state.place.y);
@@ -197,7 +197,7 @@ live.figure("bench", async function (host, options) {
         const most = Math.max(...changes.map(Math.abs), 1e-6);
         paintMap(heard, changes, cells, cells, "change", -most, most);
         heardBar.set("change", `change of ${cards[index].title.toLowerCase()} at row ${y + 1}, column ${x + 1} when this patch is hidden`, `−${most.toPrecision(2)}`, `+${most.toPrecision(2)}`);
-        heardWords.textContent = `${cell + 1} of ${cells * cells} patches. The place has the value ${own.toFixed(2)}.`;
+        heardWords.textContent = `${cell + 1} of ${cells * cells} patches. The place has the value ${decimal(own)}.`;
         await new Promise((done) => setTimeout(done));
         if (mine !== listening || !state.place) return;
       }

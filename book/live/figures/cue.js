@@ -63,7 +63,7 @@ live.figure("cue", async function (host, options) {
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   const stage = (name) => name === "all" ? "all modules" : name.split(".")[0].replace("stage", "stage ");
   const BY = { other: "of the other cue", mirror: "mirrored left for right", mean: "averaged over places", zero: "set to 0 everywhere", one: "set to 1 everywhere" };
-  const describe = () => `with the mask of ${stage(state.module)} ${BY[state.by]}`;
+  const describe = () => `with the mask${state.module === "all" ? "s" : ""} of ${stage(state.module)} ${BY[state.by]}`;
 
   const finding = el("p", { class: "live-finding", role: "status" });
   const views = [0, 1, 2].map(() => {

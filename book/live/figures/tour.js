@@ -4,7 +4,7 @@
  */
 live.figure("tour", async function (host, options) {
   "use strict";
-  const { button, card, colourBar, el, gallery, overChannels, paintMap, paintPicture, picture, unpack } = live.parts;
+  const { button, card, colourBar, decimal, el, gallery, overChannels, paintMap, paintPicture, picture, unpack } = live.parts;
   const [network, set] = await Promise.all([live.network(options.network || "attention56_scenes"), live.get(`pictures/${options.pictures || "scenes"}`)]);
   const pictures = unpack(set), name = options.module || "stage1.attention1", residual = network.config.fusion === "arl";
   const depth = network.config.poolings[Number(name[5]) - 1];
@@ -13,7 +13,7 @@ live.figure("tour", async function (host, options) {
   const size = (x) => `${x.C} channels of ${x.H} × ${x.W}`;
   const strength = (x) => ({ x, values: overChannels(x, -1, Math.abs), ramp: "features", words: "mean of |x| over channels" });
   const mean = (x, words, ramp = "mask") => ({ x, values: overChannels(x, -1), ramp, words });
-  const span = (x) => { const values = overChannels(x, -1); return [Math.min(...values), Math.max(...values)].map((v) => v.toFixed(2)); };
+  const span = (x) => { const values = overChannels(x, -1); return [Math.min(...values), Math.max(...values)].map((v) => decimal(v)); };
   // Each step: title, what it says, and the maps that it shows. The maps of one step share a scale.
   const STEPS = [
     ["The picture, and what the module gets of it", () => `Everything up to here has made ${size(module.input)} of the picture. One unit of the module has read them. Both branches start from this.`, () => [["picture", null], ["input of both branches", strength(module.input)]]],
@@ -35,7 +35,7 @@ live.figure("tour", async function (host, options) {
     return spreads.sort((a, b) => b[0] - a[0]).slice(0, 2).map(([, c]) => c);
   }
 
-  const title = el("div", { class: "live-title" }), words = el("p", { role: "status" }), cards = el("div", { class: "live-cards live-four" }), bars = el("div");
+  const title = el("div", { class: "live-title" }), words = el("p", { role: "status" }), cards = el("div", { class: "live-cards live-four live-aligned" }), bars = el("div");
   const back = button("Back", () => go(step - 1)), next = button("Next", () => go(step + 1));
   const dots = el("div", { class: "live-row", role: "group", "aria-label": "Steps of the tour" }, back, ...STEPS.map(([name], i) => button(String(i + 1), () => go(i), { "aria-label": `Step ${i + 1}: ${name}` })), next);
 
@@ -54,9 +54,9 @@ live.figure("tour", async function (host, options) {
       if (!map) { paintPicture(canvas, pixels); return card("picture", canvas); }
       const { x, values, ramp } = map, extreme = Math.max(...values.map(Math.abs));
       const [low, high] = ramp === "features" ? [0, most] : ramp === "mask" ? [0, 1] : [-extreme, extreme];
-      if (!used[ramp]) used[ramp] = [map.words, low.toFixed(ramp === "mask" ? 0 : 2), high.toFixed(ramp === "mask" ? 0 : 2)];
+      if (!used[ramp]) used[ramp] = [map.words, ...[low, high].map((v) => decimal(v, ramp === "mask" ? 0 : 2))];
       paintMap(canvas, values, x.H, x.W, ramp, low, high);
-      canvas.setAttribute("aria-label", `${name}, ${map.words || "one channel"}, from ${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`);
+      canvas.setAttribute("aria-label", `${name}, ${map.words || "one channel"}, from ${decimal(Math.min(...values))} to ${decimal(Math.max(...values))}`);
       return card(name, canvas);
     }));
     bars.replaceChildren(...Object.entries(used).map(([ramp, [means, low, high]]) => colourBar(ramp, means, low, high)));
