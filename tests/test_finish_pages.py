@@ -33,6 +33,13 @@ def test_a_line_is_not_broken_before_a_mark_or_inside_short_code(text: str, kept
     assert kept is None or f'<span class="kept">{kept}</span>' in page
 
 
+def test_a_number_stays_beside_its_sign_but_not_in_code_or_a_name() -> None:
+    text = '<p title="5 % of">92.9 % ± 5 %, <b>3</b> % of <code>56 % 7</code></p><pre>9 % 2, ± 1</pre>'
+    page = finish_page(PAGE % text)
+    assert '<p title="5 % of">92.9&#160;% ±&#160;5&#160;%, <b>3</b>&#160;% of ' in page
+    assert "<code>56 % 7</code></p><pre>9 % 2, ± 1</pre>" in page
+
+
 def test_the_first_figure_is_the_drawing_of_its_cell() -> None:
     figure = '<figure><img alt="a" src="../_images/07.png" /></figure><img src="../_images/walk.png" />'
     other = '<div class="cell tag_hide-cell"><img src="../_images/ab.svg" /></div>'

@@ -54,7 +54,9 @@ WITH_ITS_MARK = re.compile(
     r'|(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)]+))'
 )
 # The space between a number and %, or ± and a number, where a browser may break the line; and what is passed over.
-NUMBER_AND_SIGN = re.compile(r"<(pre|code|script|style|title)\b.*?</\1>|<[^>]*>|(?<=\d) (?=%)|(?<=±) (?=\d)", re.DOTALL)
+NUMBER_AND_SIGN = re.compile(
+    r"<(pre|code|script|style|title)\b.*?</\1>|<[^/][^>]*>|(\d(?:</\w+>)* (?=%)|± (?=\d))", re.DOTALL
+)
 SHORT = 16  # letters of code that always fit
 START = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8" /><title>{TITLE}</title>
@@ -108,7 +110,7 @@ def finish_page(text: str) -> str:
     # A list whose items are no list items: the items name themselves as entries.
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     text = WITH_ITS_MARK.sub(_kept, text)
-    text = NUMBER_AND_SIGN.sub(lambda found: "&#160;" if found[0] == " " else found[0], text)
+    text = NUMBER_AND_SIGN.sub(lambda found: found[0].replace(" ", "&#160;") if found[2] else found[0], text)
     if drawing := FIRST_DRAWING.search(text):  # sharp at every size, and it follows the theme
         text = FIRST_PICTURE.sub(drawing[1], text, count=1)
     return re.sub(r'(<figure\b[^>]*>\s*)((?:<div[^>]*>\s*)*)(<img\b[^>]*?src="([^"]+)"[^>]*/?>)', _enlarge, text)
