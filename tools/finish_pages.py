@@ -20,11 +20,13 @@ DESCRIPTION_LENGTH = 200
 MATHJAX_KEPT = ("tex-chtml.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/", "a11y/", "ui/menu.js", "sre/")
 SPEECH_KEPT = ("base.json", "en.json")
 
+GROUND = "#121212"  # of a dark page, by its theme
+
 # Colours of matplotlib's drawings that a dark page turns round: ink, greys, and the white behind everything.
 DARK = {
     "path": {
-        "#ffffff": "#121212",
-        "white": "#121212",
+        "#ffffff": GROUND,
+        "white": GROUND,
         "#eef1f4": "#2a313a",
         "#22272e": "#e6e9ed",
         "#6e7781": "#9aa5b1",
@@ -33,7 +35,7 @@ DARK = {
         "#c3c9d0": "#4a545f",
     },
     "g": {"#22272e": "#e6e9ed", "#6e7781": "#9aa5b1", "#000000": "#e6e9ed"},
-    "use": {"#ffffff": "#121212", "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
+    "use": {"#ffffff": GROUND, "#6e7781": "#9aa5b1", "#22272e": "#e6e9ed"},  # markers: an open one stays open
 }
 
 
@@ -165,7 +167,7 @@ def themed(drawing: str) -> str:
         if (part, light) != ("stroke", "#ffffff")
         and not ((tag, light) == ("use", "#ffffff") and "<image" in drawing)  # white dots on a picture stay white
     ]
-    rules.append('pattern > rect[fill="#ffffff"] { fill: #121212; }')  # the ground of a hatch
+    rules.append(f'pattern > rect[fill="#ffffff"] {{ fill: {GROUND}; }}')  # the ground of a hatch
     # Letters without a colour of their own are black.
     rules.append('g[id^="text_"] > g:not([style]) { fill: #e6e9ed; }')
     rules += _letters(LETTERS_DARK)
